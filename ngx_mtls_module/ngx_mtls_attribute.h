@@ -1,0 +1,102 @@
+
+/*
+ * Copyright (C) the ngx_mtls_module authors
+ *
+ * Attributes: what group lines, identity templates and variables may ask of
+ * a certificate, by name.
+ */
+
+
+#ifndef _NGX_MTLS_ATTRIBUTE_H_INCLUDED_
+#define _NGX_MTLS_ATTRIBUTE_H_INCLUDED_
+
+
+#include <ngx_mtls.h>
+#include <ngx_mtls_certificate.h>
+
+
+typedef enum {
+    NGX_MTLS_ATTR_SUBJECT = 0,       /* "oid" says which */
+    NGX_MTLS_ATTR_ISSUER,
+    NGX_MTLS_ATTR_SUBJECT_DN,        /* canonical octets; group lines only */
+    NGX_MTLS_ATTR_ISSUER_DN,
+    NGX_MTLS_ATTR_SERIAL,            /* upper-case hex, "-" if negative */
+    NGX_MTLS_ATTR_DNS,
+    NGX_MTLS_ATTR_URI,
+    NGX_MTLS_ATTR_EMAIL,
+    NGX_MTLS_ATTR_IP,
+    NGX_MTLS_ATTR_UPN,
+    NGX_MTLS_ATTR_RID,
+    NGX_MTLS_ATTR_DIRNAME,
+    NGX_MTLS_ATTR_SAN,               /* all kinds; variables only */
+    NGX_MTLS_ATTR_EKU,
+    NGX_MTLS_ATTR_POLICY,
+    NGX_MTLS_ATTR_EXTENSION,         /* "oid" says which */
+    NGX_MTLS_ATTR_FINGERPRINT,       /* lower-case hex of SHA-256 */
+    NGX_MTLS_ATTR_THUMBPRINT,        /* x5t#S256; variables only */
+    NGX_MTLS_ATTR_SPKI,              /* lower-case hex of SHA-256 */
+    NGX_MTLS_ATTR_KEY_TYPE,
+    NGX_MTLS_ATTR_DAYS_LEFT,         /* variables only */
+    NGX_MTLS_ATTR_CA,                /* labels; group lines only */
+    NGX_MTLS_ATTR_GROUP,             /* other groups; group lines only */
+    NGX_MTLS_ATTR_NONE
+} ngx_mtls_attribute_e;
+
+
+typedef struct {
+    ngx_mtls_attribute_e          id;
+    ngx_str_t                     oid;      /* content octets, or empty */
+    ngx_uint_t                    index;    /* the n-th from 1; 0: all */
+    ngx_uint_t                    single;   /* more than one value: undefined */
+} ngx_mtls_attribute_t;
+
+
+/*
+ * The attribute that begins a group line: "words" from the attribute's name
+ * on ("subject cn", "subject any cn", "extension 1.2.3", "dns" …).  Sets
+ * "used" to the count of words that belong to the attribute.  NGX_DECLINED:
+ * unknown, "err" says what.
+ */
+ngx_int_t ngx_mtls_attribute_line(ngx_pool_t *pool, ngx_str_t *words,
+    ngx_uint_t nwords, ngx_mtls_attribute_t *attr, ngx_uint_t *used,
+    ngx_mtls_error_t *err);
+
+/*
+ * The attribute behind a variable's name without its "mtls_": "subject_cn",
+ * "subject_ou_2", "subject_2_5_4_97__2", "san_dns_1", "san", "eku",
+ * "policies", "extension_1_2_3", "fingerprint", "thumbprint", "spki",
+ * "key_type", "serial", "days_left".  NGX_DECLINED: not the certificate's.
+ */
+ngx_int_t ngx_mtls_attribute_variable(ngx_pool_t *pool, ngx_str_t *name,
+    ngx_mtls_attribute_t *attr);
+
+/*
+ * The values of an attribute, in the certificate's memory; one whose data is
+ * NULL is undefined.  None: n is 0.  Where attr->single and there are two or
+ * more, gives one undefined value.  NGX_ERROR: out of memory.
+ */
+ngx_int_t ngx_mtls_attribute_values(ngx_mtls_certificate_t *cert,
+    ngx_mtls_attribute_t *attr, ngx_mtls_values_t *values);
+
+/*
+ * The text of a variable: the only value with control octets (0x00–0x1f,
+ * 0x7f) percent-encoded; several values joined with "," each with "," "%"
+ * "\"" "\\" and octets outside 0x20–0x7e percent-encoded; "" if there is
+ * none or it is undefined.  From "pool" where it must be built.
+ */
+ngx_int_t ngx_mtls_attribute_text(ngx_pool_t *pool,
+    ngx_mtls_certificate_t *cert, ngx_mtls_attribute_t *attr,
+    ngx_str_t *text);
+
+/*
+ * Brings the exact value of a group line into the form in which
+ * ngx_mtls_attribute_values() gives values: names canonical, hex folded,
+ * colons dropped, dns in lower case, EKU names ("clientAuth") to OIDs.
+ * NGX_DECLINED: this cannot be a value, "err" says why.
+ */
+ngx_int_t ngx_mtls_attribute_normal(ngx_pool_t *pool,
+    ngx_mtls_attribute_t *attr, ngx_str_t *value, ngx_str_t *normal,
+    ngx_mtls_error_t *err);
+
+
+#endif /* _NGX_MTLS_ATTRIBUTE_H_INCLUDED_ */

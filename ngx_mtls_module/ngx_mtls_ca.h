@@ -1,0 +1,162 @@
+
+/*
+ * Copyright (C) the ngx_mtls_module authors
+ *
+ * Trust anchors by label, and the other certificates of the same files, which
+ * only help to build chains and to verify CRLs.
+ */
+
+
+#ifndef _NGX_MTLS_CA_H_INCLUDED_
+#define _NGX_MTLS_CA_H_INCLUDED_
+
+
+#include <ngx_mtls.h>
+#include <ngx_mtls_certificate.h>
+
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+
+/* what is checked for revocation, strictness ascending; UNSET: not said */
+#define NGX_MTLS_REVOCATION_OFF    0
+#define NGX_MTLS_REVOCATION_LEAF   1
+#define NGX_MTLS_REVOCATION_CHAIN  2
+/* what no answer means, strictness ascending */
+#define NGX_MTLS_UNKNOWN_ALLOW     0
+#define NGX_MTLS_UNKNOWN_DENY      1
+
+
+typedef struct {
+    ngx_str_t                      name;
+    ngx_uint_t                     number;
+    ngx_uint_t                     revocation;  /* or NGX_CONF_UNSET_UINT */
+    ngx_uint_t                     unknown;     /* or NGX_CONF_UNSET_UINT */
+} ngx_mtls_label_t;
+
+
+/* a CA certificate and its facts; also of intermediates that clients send */
+typedef struct {
+    X509                          *x509;
+    ngx_mtls_certificate_t         facts;
+    u_char                         subject[NGX_MTLS_HASH_LEN]; /* name hash */
+} ngx_mtls_ca_cert_t;
+
+
+/* a certificate of the configured files, once however many labels have it */
+typedef struct {
+    ngx_mtls_ca_cert_t             cert;
+
+    ngx_uint_t                     anchor;      /* trusted in some label */
+
+    /* ascending numbers of the labels in which it is an anchor */
+    ngx_uint_t                    *labels;
+    ngx_uint_t                     nlabels;
+
+    /*
+     * the strictest of the labels' own settings, and whether some label has
+     * none, so that the location's setting counts too
+     */
+    ngx_uint_t                     revocation;
+    ngx_uint_t                     unknown;
+    ngx_uint_t                     inherit_revocation;
+    ngx_uint_t                     inherit_unknown;
+
+    ngx_str_t                      path;        /* the first file that had it */
+} ngx_mtls_anchor_t;
+
+
+/* labels that one server accepts: a bitmap by label number, and its name */
+typedef struct {
+    uintptr_t                     *bits;
+} ngx_mtls_trust_t;
+
+
+typedef struct ngx_mtls_ca_s       ngx_mtls_ca_t;
+
+
+ngx_mtls_ca_t *ngx_mtls_ca_create(ngx_pool_t *pool);
+
+/*
+ * The label of this name, made if it is new.  Settings that are said twice
+ * and differ are NGX_DECLINED.
+ */
+ngx_int_t ngx_mtls_ca_label(ngx_mtls_ca_t *ca, ngx_str_t *name,
+    ngx_uint_t revocation, ngx_uint_t unknown, ngx_mtls_label_t **label,
+    ngx_mtls_error_t *err);
+
+/*
+ * Adds the certificates of one file (PEM with any number of them, or DER).
+ * Trusted in the label are self-signed ones, with "partial" all.
+ * NGX_DECLINED: unreadable, empty, broken; "err" names the file and why.
+ */
+ngx_int_t ngx_mtls_ca_file(ngx_mtls_ca_t *ca, ngx_mtls_label_t *label,
+    ngx_str_t *path, ngx_uint_t partial, ngx_mtls_error_t *err);
+
+/*
+ * Ends configuration: merges settings, builds the indices and the digest.
+ * NGX_DECLINED: a label without an anchor.
+ */
+ngx_int_t ngx_mtls_ca_finish(ngx_mtls_ca_t *ca, ngx_mtls_error_t *err);
+
+ngx_uint_t ngx_mtls_ca_nlabels(ngx_mtls_ca_t *ca);
+ngx_mtls_label_t *ngx_mtls_ca_label_number(ngx_mtls_ca_t *ca, ngx_uint_t n);
+ngx_mtls_label_t *ngx_mtls_ca_label_name(ngx_mtls_ca_t *ca, ngx_str_t *name);
+
+/* the paths of all files read, for the check of readability: of ngx_str_t */
+ngx_array_t *ngx_mtls_ca_paths(ngx_mtls_ca_t *ca);
+
+/* all certificates of the files, anchors or not: of ngx_mtls_anchor_t * */
+ngx_array_t *ngx_mtls_ca_certs(ngx_mtls_ca_t *ca);
+
+/* SHA-256 over what is trusted and known: changes when any of it changes */
+const u_char *ngx_mtls_ca_digest(ngx_mtls_ca_t *ca);
+
+/* the anchor of this fingerprint now; NULL: none, or it is only a helper */
+ngx_mtls_anchor_t *ngx_mtls_ca_find(ngx_mtls_ca_t *ca,
+    const u_char fingerprint[NGX_MTLS_HASH_LEN]);
+
+/* a set of labels (count 0: all); memory of the pool */
+ngx_mtls_trust_t *ngx_mtls_trust_create(ngx_pool_t *pool, ngx_mtls_ca_t *ca,
+    ngx_uint_t *labels, ngx_uint_t nlabels);
+
+/* whether a server of this trust accepts the anchor */
+ngx_uint_t ngx_mtls_trust_has(ngx_mtls_trust_t *trust,
+    ngx_mtls_anchor_t *anchor);
+
+/*
+ * Verifies what a handshake presented against the anchors of "trust" only:
+ * gives "store" the trusted anchors and untrusted helpers that the issuer
+ * names of the chain reach, allows partial chains and calls
+ * X509_verify_cert().  Returns what that returned; the verdict is the store's
+ * error.  "anchor" gets the first trusted certificate of a verified chain,
+ * "depth" its place in it (1 if it issued the leaf, 0 if it is the leaf); NULL
+ * if the verdict is not X509_V_OK.
+ */
+int ngx_mtls_ca_verify(ngx_mtls_ca_t *ca, ngx_mtls_trust_t *trust,
+    X509_STORE_CTX *store, ngx_mtls_anchor_t **anchor, ngx_uint_t *depth);
+
+/*
+ * The anchors that a certificate reaches (itself, if it is one): fingerprints
+ * of all anchors of all labels to which a chain of verified signatures leads,
+ * over the files' certificates and "extra"; validity times do not count.
+ * For the signers of CRLs.  NGX_ERROR: out of memory.
+ */
+ngx_int_t ngx_mtls_ca_reach(ngx_mtls_ca_t *ca, X509 *cert,
+    STACK_OF(X509) *extra, ngx_pool_t *pool,
+    u_char (**anchors)[NGX_MTLS_HASH_LEN], ngx_uint_t *nanchors);
+
+/* whether some label's file knows a certificate of this subject name hash */
+ngx_mtls_ca_cert_t *ngx_mtls_ca_subject(ngx_mtls_ca_t *ca,
+    const u_char subject[NGX_MTLS_HASH_LEN], ngx_uint_t *iterator);
+
+/*
+ * Reads all certificates of a PEM (any number; other block types are passed
+ * over) or DER file in memory; for mtls_ca, issuer= and CRL files.  The stack
+ * owns references.  NGX_DECLINED: a block that is broken; "err" says which.
+ */
+ngx_int_t ngx_mtls_ca_read(u_char *data, size_t len, STACK_OF(X509) **certs,
+    ngx_mtls_error_t *err);
+
+
+#endif /* _NGX_MTLS_CA_H_INCLUDED_ */

@@ -1,0 +1,157 @@
+
+/*
+ * Copyright (C) the ngx_mtls_module authors
+ *
+ * An X.509 certificate as plain facts (RFC 5280): parsed once, then read.
+ */
+
+
+#ifndef _NGX_MTLS_CERTIFICATE_H_INCLUDED_
+#define _NGX_MTLS_CERTIFICATE_H_INCLUDED_
+
+
+#include <ngx_mtls.h>
+#include <ngx_mtls_der.h>
+#include <ngx_mtls_name.h>
+
+
+/* bounds; a certificate that exceeds one is refused */
+#define NGX_MTLS_EXTENSIONS_MAX   64
+#define NGX_MTLS_SAN_MAX          4096
+#define NGX_MTLS_OIDS_MAX         256   /* purposes, policies */
+#define NGX_MTLS_DP_MAX           32    /* distribution points */
+#define NGX_MTLS_DP_NAMES_MAX     16    /* names of one of them */
+
+
+typedef struct {
+    ngx_str_t                     oid;       /* content octets */
+    ngx_mtls_der_t                value;     /* content of extnValue */
+    ngx_uint_t                    critical;
+} ngx_mtls_extension_t;
+
+
+/* kinds of subjectAltName */
+#define NGX_MTLS_SAN_DNS          0
+#define NGX_MTLS_SAN_URI          1
+#define NGX_MTLS_SAN_EMAIL        2
+#define NGX_MTLS_SAN_IP           3
+#define NGX_MTLS_SAN_UPN          4   /* otherName 1.3.6.1.4.1.311.20.2.3 */
+#define NGX_MTLS_SAN_RID          5
+#define NGX_MTLS_SAN_DIRNAME      6
+#define NGX_MTLS_SAN_TYPES        7
+
+
+/*
+ * The values of one kind, in the order of the certificate, as text: dns in
+ * lower case, ip as inet_ntop() prints it, rid dotted, dirname in RFC 4514
+ * form.  A value whose data is NULL is undefined: an embedded NUL, octets
+ * that its type does not allow, a wrong length.
+ */
+typedef struct {
+    ngx_str_t                    *elts;
+    ngx_uint_t                    n;
+} ngx_mtls_values_t;
+
+
+/* one DistributionPoint (RFC 5280 4.2.1.13) */
+typedef struct {
+    /*
+     * SHA-256 of each GeneralName of fullName: its whole DER, but a
+     * directoryName by the hash of its canonical octets; a
+     * nameRelativeToCRLIssuer is one name, the directoryName that it makes
+     * with cRLIssuer or the certificate's issuer
+     */
+    u_char                      (*names)[NGX_MTLS_HASH_LEN];
+    ngx_uint_t                    n;
+    ngx_uint_t                    reasons;   /* bits 1–8 as 1 << n; all: 0x1fe */
+    ngx_uint_t                    crl_issuer;  /* cRLIssuer is present */
+} ngx_mtls_dp_t;
+
+
+/* key usage bits (RFC 5280 4.2.1.3) */
+#define NGX_MTLS_KU_CERT_SIGN     0x20
+#define NGX_MTLS_KU_CRL_SIGN      0x40
+
+
+/*
+ * Everything points into "der" or "pool", neither of which the certificate
+ * owns.  What is computed late (hashes, texts) is kept here too.
+ */
+typedef struct {
+    ngx_pool_t                   *pool;
+    ngx_str_t                     der;
+    u_char                        fingerprint[NGX_MTLS_HASH_LEN];
+
+    ngx_uint_t                    version;   /* 1, 2, 3 */
+    ngx_mtls_der_t                serial;    /* content octets */
+    ngx_mtls_name_t               issuer;
+    ngx_mtls_name_t               subject;
+    int64_t                       not_before;
+    int64_t                       not_after;
+    ngx_mtls_der_t                spki;      /* whole SubjectPublicKeyInfo */
+
+    ngx_mtls_extension_t         *extensions;
+    ngx_uint_t                    nextensions;
+
+    ngx_mtls_values_t             san[NGX_MTLS_SAN_TYPES];
+    ngx_mtls_values_t             san_all;   /* "dns:a", "uri:b" … */
+
+    /* object identifiers as dotted text */
+    ngx_mtls_values_t             eku;
+    ngx_mtls_values_t             policies;
+
+    /*
+     * an extension that occurs twice or cannot be parsed makes what it says
+     * undefined: one undefined value
+     */
+
+    ngx_mtls_dp_t                *dps;
+    ngx_uint_t                    ndps;
+    ngx_uint_t                    cdp_malformed;
+
+    ngx_uint_t                    ca;        /* basicConstraints cA */
+    ngx_uint_t                    key_usage; /* first octet reversed: bit n =
+                                                1 << n; all set if absent */
+
+    /* late facts; data is NULL until asked */
+    ngx_str_t                     fingerprint_hex;
+    ngx_str_t                     thumbprint;    /* base64url, 43 octets */
+    ngx_str_t                     spki_hex;
+    ngx_str_t                     serial_hex;    /* as $ssl_client_serial */
+    ngx_str_t                     key_type;
+    ngx_str_t                     subject_canonical;
+    ngx_str_t                     issuer_canonical;
+} ngx_mtls_certificate_t;
+
+
+/*
+ * Parses a certificate's DER, which must stay as long as the certificate.
+ * "fingerprint" is its SHA-256 if the caller knows it, else NULL.
+ * NGX_DECLINED: malformed or over a bound, "err" says how; NGX_ERROR: out of
+ * memory.
+ */
+ngx_int_t ngx_mtls_certificate_parse(ngx_pool_t *pool, ngx_str_t *der,
+    const u_char *fingerprint, ngx_mtls_certificate_t *cert,
+    ngx_mtls_error_t *err);
+
+/* the extension of this OID (content octets); NULL: none, or it occurs twice */
+ngx_mtls_extension_t *ngx_mtls_certificate_extension(
+    ngx_mtls_certificate_t *cert, const u_char *oid, size_t len);
+
+
+/* late facts: each makes its text on the first call; NGX_ERROR: no memory */
+ngx_int_t ngx_mtls_certificate_fingerprint(ngx_mtls_certificate_t *cert,
+    ngx_str_t *hex);
+ngx_int_t ngx_mtls_certificate_thumbprint(ngx_mtls_certificate_t *cert,
+    ngx_str_t *b64url);
+ngx_int_t ngx_mtls_certificate_spki(ngx_mtls_certificate_t *cert,
+    ngx_str_t *hex);
+ngx_int_t ngx_mtls_certificate_serial(ngx_mtls_certificate_t *cert,
+    ngx_str_t *hex);
+
+/* "rsa:2048", "ec:prime256v1", "ed25519", "ed448", else the algorithm's OID */
+ngx_int_t ngx_mtls_certificate_key_type(ngx_mtls_certificate_t *cert,
+    ngx_str_t *type);
+
+
+#endif /* _NGX_MTLS_CERTIFICATE_H_INCLUDED_ */

@@ -1,0 +1,63 @@
+
+/*
+ * Copyright (C) the ngx_mtls_module authors
+ *
+ * Background work: polls sources, has changed ones compiled by a child, and
+ * publishes generations.  Lives in nginx's cache manager process.
+ */
+
+
+#ifndef _NGX_MTLS_MANAGER_H_INCLUDED_
+#define _NGX_MTLS_MANAGER_H_INCLUDED_
+
+
+#include <ngx_mtls.h>
+#include <ngx_mtls_ca.h>
+#include <ngx_mtls_manifest.h>
+#include <ngx_mtls_policy.h>
+#include <ngx_mtls_source.h>
+#include <ngx_mtls_zone.h>
+
+
+/*
+ * What the rooms below the fronts know of one configuration.  Everything but
+ * the last part is constant once the configuration is read.
+ */
+typedef struct {
+    ngx_mtls_ca_t                 *ca;
+    ngx_mtls_policy_t             *policy;
+    ngx_array_t                    sources;    /* of ngx_mtls_source_t */
+    ngx_path_t                    *state_path;
+    ngx_str_t                      dir;        /* state path/run id; set in
+                                                  the zone's init */
+    ngx_shm_zone_t                *shm_zone;
+
+    /* state of this process */
+    ngx_mtls_manifest_t           *manifest;
+    ngx_atomic_uint_t              generation; /* of the zone, last looked at */
+    ngx_uint_t                     loaded;     /* all sources were attempted */
+    time_t                         failed;     /* last bad read of a manifest */
+} ngx_mtls_conf_t;
+
+
+/* the first load of a source may take this long before requests get a 503 */
+#define NGX_MTLS_LOADING_TIMEOUT   5000
+
+
+/* ngx_path_manager_pt; data is a ngx_mtls_conf_t; returns the next call in ms */
+ngx_msec_t ngx_mtls_manager(void *data);
+
+/* the same under "master_process off": from init_process, with a timer */
+ngx_int_t ngx_mtls_manager_start(ngx_mtls_conf_t *conf, ngx_cycle_t *cycle);
+
+/*
+ * Brings the process to the zone's generation; called when the words differ,
+ * with nothing to do cheap.  NGX_OK: conf->manifest (which may be NULL where
+ * no source is configured) may be used.  NGX_AGAIN: a source of this
+ * configuration was never attempted: loading.  A manifest that cannot be read
+ * leaves the last good one, is logged once and tried again a second later.
+ */
+ngx_int_t ngx_mtls_manager_sync(ngx_mtls_conf_t *conf, ngx_log_t *log);
+
+
+#endif /* _NGX_MTLS_MANAGER_H_INCLUDED_ */

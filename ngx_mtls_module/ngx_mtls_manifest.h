@@ -1,0 +1,84 @@
+
+/*
+ * Copyright (C) the ngx_mtls_module authors
+ *
+ * The manifest: which tables one generation consists of, written by the
+ * manager, checked and mapped by the workers.
+ */
+
+
+#ifndef _NGX_MTLS_MANIFEST_H_INCLUDED_
+#define _NGX_MTLS_MANIFEST_H_INCLUDED_
+
+
+#include <ngx_mtls.h>
+#include <ngx_mtls_source.h>
+#include <ngx_mtls_table.h>
+#include <ngx_mtls_zone.h>
+
+
+/* a table of a generation */
+typedef struct {
+    u_char                         source[NGX_MTLS_HASH_LEN]; /* its key */
+    u_char                         file[NGX_MTLS_HASH_LEN];   /* file's key */
+    u_char                         hash[NGX_MTLS_HASH_LEN];   /* of header */
+    u_char                         name[2 * NGX_MTLS_HASH_LEN + 1];
+    ngx_str_t                      path;        /* of the source file */
+    time_t                         grace;
+    time_t                         max_age;
+    ngx_mtls_table_t               table;       /* mapped */
+} ngx_mtls_slot_t;
+
+
+/* a generation, in the memory of one process */
+typedef struct {
+    ngx_pool_t                    *pool;
+    ngx_atomic_uint_t              generation;
+    ngx_atomic_uint_t              words[NGX_MTLS_WORDS];
+
+    /* keys of sources whose first attempt has ended, good or bad */
+    u_char                       (*attempted)[NGX_MTLS_HASH_LEN];
+    ngx_uint_t                     nattempted;
+
+    ngx_mtls_slot_t               *slots;
+    ngx_uint_t                     nslots;
+
+    /* hash (issuer, distribution point or zeroes) → slots; private */
+    void                          *index;
+} ngx_mtls_manifest_t;
+
+
+/*
+ * Writes "manifest" into "dir" by a temporary file, fsync and rename, MACed
+ * with the zone's key.  By the manager only.  NGX_ERROR: "err" says why.
+ */
+ngx_int_t ngx_mtls_manifest_write(ngx_str_t *dir, ngx_mtls_zone_t *zone,
+    ngx_mtls_manifest_t *m, ngx_mtls_error_t *err);
+
+/*
+ * Reads the manifest of "dir", checks its MAC and run id, and maps its tables
+ * (those that "old" has mapped under the same hash are taken over, so "old"
+ * may be NULL and is destroyed only on success).  NGX_DECLINED: not there or
+ * bad, "old" stays usable.
+ */
+ngx_int_t ngx_mtls_manifest_read(ngx_str_t *dir, ngx_mtls_zone_t *zone,
+    ngx_mtls_manifest_t *old, ngx_log_t *log, ngx_mtls_manifest_t **m,
+    ngx_mtls_error_t *err);
+
+void ngx_mtls_manifest_destroy(ngx_mtls_manifest_t *m);
+
+/* whether the first attempt of a source has ended */
+ngx_uint_t ngx_mtls_manifest_attempted(ngx_mtls_manifest_t *m,
+    const u_char key[NGX_MTLS_HASH_LEN]);
+
+/*
+ * The slots of CRLs of this issuer whose issuing distribution point has the
+ * name "dp" (a hash of ngx_mtls_general_name_hash()), or, with NULL, all
+ * slots of the issuer.  Returns their count; one probe.
+ */
+ngx_uint_t ngx_mtls_manifest_find(ngx_mtls_manifest_t *m,
+    const u_char issuer[NGX_MTLS_HASH_LEN], const u_char *dp,
+    ngx_mtls_slot_t ***slots);
+
+
+#endif /* _NGX_MTLS_MANIFEST_H_INCLUDED_ */

@@ -1,0 +1,51 @@
+
+/*
+ * Copyright (C) the ngx_mtls_module authors
+ *
+ * Revocation: the outcome of one chain element by the CRL tables of a
+ * generation (RFC 5280 6.3.3).
+ */
+
+
+#ifndef _NGX_MTLS_REVOCATION_H_INCLUDED_
+#define _NGX_MTLS_REVOCATION_H_INCLUDED_
+
+
+#include <ngx_mtls.h>
+#include <ngx_mtls_certificate.h>
+#include <ngx_mtls_manifest.h>
+
+
+#define NGX_MTLS_CLOCK_SKEW        300   /* of a thisUpdate in the future */
+
+/* outcomes, the worse the higher */
+#define NGX_MTLS_OUTCOME_UNCHECKED 0
+#define NGX_MTLS_OUTCOME_GOOD      1
+#define NGX_MTLS_OUTCOME_STALE     2
+#define NGX_MTLS_OUTCOME_UNKNOWN   3
+#define NGX_MTLS_OUTCOME_REVOKED   4
+
+
+typedef struct {
+    ngx_uint_t                     outcome;
+    ngx_str_t                      source;    /* path of the CRL file */
+    time_t                         time;      /* revocationDate if revoked,
+                                                 else thisUpdate; 0: none */
+    time_t                         until;     /* when time alone may change
+                                                 the outcome */
+} ngx_mtls_revocation_t;
+
+
+/*
+ * Judges one certificate below the anchor: "issuer" is the name hash of its
+ * issuer, "anchor" the fingerprint of the chain's anchor, which the CRL's
+ * signer must reach too.  The texts are copied to the pool.  NGX_ERROR: out
+ * of memory or a corrupt table: the request must be refused.
+ */
+ngx_int_t ngx_mtls_revocation_check(ngx_mtls_manifest_t *m,
+    ngx_mtls_certificate_t *cert, const u_char issuer[NGX_MTLS_HASH_LEN],
+    const u_char anchor[NGX_MTLS_HASH_LEN], time_t now, ngx_pool_t *pool,
+    ngx_mtls_revocation_t *revocation);
+
+
+#endif /* _NGX_MTLS_REVOCATION_H_INCLUDED_ */
