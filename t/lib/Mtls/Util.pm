@@ -1,0 +1,113 @@
+package Mtls::Util;
+
+# Files and commands, for the other parts of the test library.
+# Copyright (C) the ngx_mtls_module authors
+
+=head1 NAME
+
+Mtls::Util - files, commands, waiting
+
+=head1 SYNOPSIS
+
+    my $text = slurp($path);                    # octets
+    spew($path, @text);
+    my ($code, $out, $err) = command('openssl', 'version');
+    my ($code, $out, $err) = command({env => {A => 1}}, 'sh', '-c', '...');
+    my $true = wait_for(sub { -e $path }, 5);   # what the sub gave, or false
+    die_with_parent();                          # in a forked child
+
+An exit code of 128 + N is a death by signal N.
+
+=cut
+
+use strict;
+use warnings;
+
+use Config ();
+use Exporter 'import';
+use File::Temp ();
+use POSIX ();
+use Time::HiRes ();
+
+our @EXPORT_OK = qw(slurp spew command wait_for die_with_parent);
+
+
+sub slurp {
+    my $path = shift;
+
+    open my $f, '<:raw', $path or die "$path: $!\n";
+    local $/;
+    my $text = <$f>;
+
+    return $text // '';
+}
+
+
+sub spew {
+    my ($path, @text) = @_;
+
+    open my $f, '>:raw', $path or die "$path: $!\n";
+    print $f @text;
+    close $f or die "$path: $!\n";
+}
+
+
+sub command {
+    my $opt = ref $_[0] ? shift : {};
+    my @cmd = @_;
+
+    my ($out, $err) = (File::Temp->new, File::Temp->new);
+    my $pid = fork // die "fork: $!\n";
+
+    if (!$pid) {
+        @ENV{keys %{$opt->{env}}} = values %{$opt->{env}} if $opt->{env};
+        open STDIN, '<', $opt->{stdin} || '/dev/null';
+        open STDOUT, '>&', $out;
+        open STDERR, '>&', $err;
+        { no warnings; exec { $cmd[0] } @cmd; }
+        POSIX::_exit(127);
+    }
+
+    local ($?, $!);
+    waitpid $pid, 0;
+
+    my $code = $? & 127 ? 128 + ($? & 127) : $? >> 8;
+
+    return ($code, slurp("$out"), slurp("$err"));
+}
+
+
+# Polls until the code gives something true; gives that, or its last answer.
+
+sub wait_for {
+    my ($code, $seconds) = @_;
+
+    my $end = Time::HiRes::time() + ($seconds // 5);
+    my $pause = 0.002;
+
+    while (1) {
+        my $got = $code->();
+        return $got if $got || Time::HiRes::time() > $end;
+
+        Time::HiRes::sleep($pause);
+        $pause = $pause * 1.5 if $pause < 0.05;
+    }
+}
+
+
+# The child is told to end when its parent dies, however that happens:
+# prctl(PR_SET_PDEATHSIG, SIGTERM), which survives exec.
+
+sub die_with_parent {
+    my $parent = shift;
+
+    my $nr = $Config::Config{archname} =~ /^x86_64/ ? 157
+             : $Config::Config{archname} =~ /^aarch64/ ? 167 : return;
+
+    syscall $nr, 1, POSIX::SIGTERM(), 0, 0, 0;
+
+    POSIX::_exit(1) if getppid() != $parent;
+}
+
+
+1;
