@@ -2,7 +2,8 @@
 /*
  * Copyright (C) the ngx_mtls_module authors
  *
- * What every room of the house shares: errors, hashes and limits.
+ * What every room of the house shares: errors, hashes, UTF-8
+ * and limits.
  */
 
 
@@ -46,6 +47,16 @@ ngx_int_t ngx_mtls_sha256(const void *data, size_t len, u_char *hash);
  */
 ngx_int_t ngx_mtls_hmac(const u_char key[NGX_MTLS_HASH_LEN], const void *a,
     size_t alen, const void *b, size_t blen, u_char *mac);
+
+
+/*
+ * Whether octets are UTF-8 without NUL, overlong forms and surrogates
+ * (RFC 3629)
+ */
+ngx_uint_t ngx_mtls_utf8(const u_char *p, size_t len);
+
+/* appends a character, up to 4 octets; returns the end */
+u_char *ngx_mtls_utf8_put(u_char *dst, uint32_t c);
 
 
 #endif /* _NGX_MTLS_H_INCLUDED_ */

@@ -42,6 +42,7 @@
  * A view of octets that somebody else owns; reading moves "pos" towards
  * "last".  Only definite, minimal lengths and one-octet tags are DER here
  * (X.690 10.1); everything else is NGX_ERROR and leaves the cursor alone.
+ * "value" may be the cursor itself, which then enters the element.
  */
 typedef struct {
     u_char                      *pos;
@@ -91,6 +92,9 @@ ngx_int_t ngx_mtls_der_bits(ngx_mtls_der_t *d, ngx_mtls_der_t *value,
  */
 ngx_int_t ngx_mtls_der_time(ngx_mtls_der_t *d, int64_t *t);
 
+/* an OBJECT IDENTIFIER that ngx_mtls_oid_text() can print */
+ngx_int_t ngx_mtls_der_oid(ngx_mtls_der_t *d, ngx_mtls_der_t *value);
+
 
 /* enough for the text of any object identifier that is accepted */
 #define NGX_MTLS_OID_TEXT_LEN    256
@@ -117,7 +121,7 @@ size_t ngx_mtls_oid_parse(u_char *text, size_t len, u_char sep,
  * what it holds in practice), BMPString, UniversalString.  NGX_OK: "text" is
  * either inside "raw" or allocated from the pool.  NGX_DECLINED: no value (an
  * embedded NUL, octets that the type does not allow, surrogates, no string
- * type).  NGX_ERROR: out of memory.
+ * type), "text" has no data.  NGX_ERROR: out of memory.
  */
 ngx_int_t ngx_mtls_der_string(ngx_pool_t *pool, ngx_uint_t tag,
     ngx_mtls_der_t *raw, ngx_str_t *text);
