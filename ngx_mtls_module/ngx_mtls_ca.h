@@ -32,12 +32,13 @@ typedef struct {
     ngx_uint_t                     number;
     ngx_uint_t                     revocation;  /* or NGX_CONF_UNSET_UINT */
     ngx_uint_t                     unknown;     /* or NGX_CONF_UNSET_UINT */
+    ngx_uint_t                     nanchors;
 } ngx_mtls_label_t;
 
 
 /* a CA certificate and its facts; also of intermediates that clients send */
 typedef struct {
-    X509                          *x509;
+    X509                          *x509;        /* NULL for intermediates */
     ngx_mtls_certificate_t         facts;
     u_char                         subject[NGX_MTLS_HASH_LEN]; /* name hash */
 } ngx_mtls_ca_cert_t;
@@ -116,6 +117,19 @@ const u_char *ngx_mtls_ca_digest(ngx_mtls_ca_t *ca);
 ngx_mtls_anchor_t *ngx_mtls_ca_find(ngx_mtls_ca_t *ca,
     const u_char fingerprint[NGX_MTLS_HASH_LEN]);
 
+/* the same, anchor or not */
+ngx_mtls_anchor_t *ngx_mtls_ca_cert(ngx_mtls_ca_t *ca,
+    const u_char fingerprint[NGX_MTLS_HASH_LEN]);
+
+/*
+ * Parses the facts of a CA certificate.  "der" must stay as long as "cert",
+ * whose other memory is from "pool"; "fingerprint" may be NULL.  NGX_DECLINED:
+ * malformed, "err" says how; NGX_ERROR: out of memory.
+ */
+ngx_int_t ngx_mtls_ca_cert_parse(ngx_pool_t *pool, ngx_str_t *der,
+    const u_char *fingerprint, ngx_mtls_ca_cert_t *cert,
+    ngx_mtls_error_t *err);
+
 /* a set of labels (count 0: all); memory of the pool */
 ngx_mtls_trust_t *ngx_mtls_trust_create(ngx_pool_t *pool, ngx_mtls_ca_t *ca,
     ngx_uint_t *labels, ngx_uint_t nlabels);
@@ -128,13 +142,15 @@ ngx_uint_t ngx_mtls_trust_has(ngx_mtls_trust_t *trust,
  * Verifies what a handshake presented against the anchors of "trust" only:
  * gives "store" the trusted anchors and untrusted helpers that the issuer
  * names of the chain reach, allows partial chains and calls
- * X509_verify_cert().  Returns what that returned; the verdict is the store's
- * error.  "anchor" gets the first trusted certificate of a verified chain,
- * "depth" its place in it (1 if it issued the leaf, 0 if it is the leaf); NULL
- * if the verdict is not X509_V_OK.
+ * X509_verify_cert().  Returns what that returned, 0 if out of memory; the
+ * verdict is the store's error.  "leaf" is the fingerprint of the certificate.
+ * "anchor" gets the first trusted certificate of a verified chain, "depth" its
+ * place in it (1 if it issued the leaf, 0 if it is the leaf); NULL if the
+ * verdict is not X509_V_OK.
  */
 int ngx_mtls_ca_verify(ngx_mtls_ca_t *ca, ngx_mtls_trust_t *trust,
-    X509_STORE_CTX *store, ngx_mtls_anchor_t **anchor, ngx_uint_t *depth);
+    X509_STORE_CTX *store, const u_char leaf[NGX_MTLS_HASH_LEN],
+    ngx_mtls_anchor_t **anchor, ngx_uint_t *depth);
 
 /*
  * The anchors that a certificate reaches (itself, if it is one): fingerprints
@@ -146,7 +162,10 @@ ngx_int_t ngx_mtls_ca_reach(ngx_mtls_ca_t *ca, X509 *cert,
     STACK_OF(X509) *extra, ngx_pool_t *pool,
     u_char (**anchors)[NGX_MTLS_HASH_LEN], ngx_uint_t *nanchors);
 
-/* whether some label's file knows a certificate of this subject name hash */
+/*
+ * The certificates of the files with this subject name hash, one a call; the
+ * iterator begins with 0.  NULL: no more.
+ */
 ngx_mtls_ca_cert_t *ngx_mtls_ca_subject(ngx_mtls_ca_t *ca,
     const u_char subject[NGX_MTLS_HASH_LEN], ngx_uint_t *iterator);
 
