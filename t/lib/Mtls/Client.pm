@@ -69,7 +69,8 @@ Early data (TLS 1.3, sent by openssl s_client):
 HTTP/2, one connection and any number of streams over time:
 
     my $h = h2($n, cert => $alice);
-    my $r = $h->get('/', host => ..., method => ..., headers => ..., body => ...);
+    my $r = $h->get('/', host => ..., method => ..., headers => ...,
+                    body => ...);
     $r->{rst}                   # code of a RST_STREAM, or undef
     my @id = ($h->start('/a'), $h->start('/b'));
     my @r = map { $h->finish($_) } @id;

@@ -15,6 +15,7 @@ use warnings;
 use IO::Select ();
 use IO::Socket::INET ();
 use Net::SSLeay ();
+use Scalar::Util ();
 use Time::HiRes ();
 use Socket qw(SOL_SOCKET SO_RCVTIMEO SO_SNDTIMEO);
 
@@ -22,6 +23,8 @@ use Mtls::DER ();
 use Mtls::Util qw(spew);
 
 my %VERSION = ('1.2' => 0x0303, '1.3' => 0x0304);
+
+my %OPEN;                   # weak references, for close_all()
 
 
 # Connects and shakes hands; dies with the cause.
@@ -41,8 +44,11 @@ sub new {
     $sock->setsockopt(SOL_SOCKET, SO_SNDTIMEO, $tv);
 
     my $self = bless {
-        sock => $sock, in => '', eof => 0, sessions => [], arg => \%arg,
+        n => "$n", sock => $sock, in => '', eof => 0, sessions => [],
+        arg => \%arg,
     }, $class;
+
+    Scalar::Util::weaken($OPEN{$self} = $self);
 
     if ($arg{proxy}) {
         syswrite $sock, "PROXY TCP4 $arg{proxy} 127.0.0.1 1234 $port\r\n";
@@ -318,8 +324,20 @@ sub ended {
 }
 
 
+# Those to one nginx, before it is stopped: it would wait for clients that do
+# not close.
+
+sub close_all {
+    my $n = shift;
+
+    $_->close for grep { $_ && $_->{n} eq "$n" } values %OPEN;
+}
+
+
 sub close {
     my $self = shift;
+
+    delete $OPEN{$self};
 
     local $SIG{PIPE} = 'IGNORE';
 

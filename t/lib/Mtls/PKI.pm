@@ -101,14 +101,16 @@ NAME.key, NAME.pem in C<< $pki->dir >> (%%PKI%% in configurations):
 Files: root.crl (empty), inter.crl, other_root.crl, and cas.pem with root and
 other_root.  All but other and self come from inter.
 
-Everything stands in one temporary folder that goes with the process.  If
-MTLS_PKI_DIR names a folder, RSA keys are kept there for the next run.
+Everything stands in one temporary folder that goes with the process.  Only
+RSA keys, which are dear, are kept for other runs: in the folder that
+MTLS_PKI_DIR names, else in objs/keys if the build folder objs exists.
 
 =cut
 
 use strict;
 use warnings;
 
+use Cwd ();
 use Digest::SHA ();
 use Exporter 'import';
 use File::Temp ();
@@ -121,6 +123,8 @@ use Mtls::DER qw(:all);
 use Mtls::Util qw(command slurp spew);
 
 our @EXPORT_OK = qw(install_crl name_der san_der ext_der openssl);
+
+(my $OBJS = Cwd::abs_path(__FILE__)) =~ s{t/lib/Mtls/PKI\.pm$}{objs};
 
 our %ATTRIBUTE = (
     CN => '2.5.4.3',             SN => '2.5.4.4',
@@ -315,7 +319,8 @@ sub key {
         return $self->{keys}{$want};
 
     } else {
-        my $kept = $ENV{MTLS_PKI_DIR} && "$ENV{MTLS_PKI_DIR}/$want.pem";
+        my $kept = keep_dir();
+        $kept .= "/$want.pem" if $kept;
 
         if ($kept && -s $kept) {
             spew($file, slurp($kept));
@@ -339,6 +344,18 @@ sub key {
     $self->{keys}{$want} = $key if $type =~ /^rsa/;
 
     return $key;
+}
+
+
+# Where RSA keys are kept from run to run, if there is such a place.
+
+sub keep_dir {
+    return $ENV{MTLS_PKI_DIR} if $ENV{MTLS_PKI_DIR};
+
+    return if !-d $OBJS || !-w $OBJS;
+
+    mkdir "$OBJS/keys";
+    return "$OBJS/keys";
 }
 
 

@@ -12,8 +12,9 @@ Mtls::Upstream - the upstream behind nginx, %%UPSTREAM%% in configurations
     my $u = Mtls::Upstream->new($log);  # forks; port: $u->{port}
     $u->stop;
 
-It answers with JSON: method, uri, headers ([[name, value], ...]), body; and
-writes the same as a line of the log.  The query may ask for more:
+It answers with JSON: method, uri, headers ([[name, value], ...]), body, each
+octet as a character; and writes the same as a line of the log.  The query may
+ask for more:
 
     ?status=500  ?delay=0.5  ?size=100000 (octets instead of JSON)
     ?header=X-Accel-Redirect:/inner
@@ -106,7 +107,7 @@ sub answer {
     my $body = '';
     read $c, $body, $header{'content-length'} if $header{'content-length'};
 
-    my $json = JSON::PP->new->latin1->canonical->encode({
+    my $json = JSON::PP->new->ascii->canonical->encode({
         method => $method, uri => $uri, headers => \@header, body => $body,
     });
 
