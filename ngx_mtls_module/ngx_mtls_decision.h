@@ -105,6 +105,9 @@ ngx_str_t *ngx_mtls_reason_name(ngx_mtls_reason_e reason);
 ngx_str_t *ngx_mtls_action_name(ngx_mtls_action_e action);
 ngx_str_t *ngx_mtls_outcome_name(ngx_uint_t outcome);
 
+/* the reason for a chain that the TLS layer gave this X509_V_* error */
+ngx_mtls_reason_e ngx_mtls_reason_verify(long verify);
+
 /* whether a refusal for this reason may be overruled under "satisfy any" */
 ngx_uint_t ngx_mtls_reason_soft(ngx_mtls_reason_e reason);
 

@@ -1,0 +1,584 @@
+
+/*
+ * Copyright (C) the ngx_mtls_module authors
+ *
+ * The HTTP front: directives, configuration levels, phases.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include <ngx_http_mtls_module.h>
+
+
+static ngx_int_t ngx_http_mtls_preconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_mtls_postconfiguration(ngx_conf_t *cf);
+static void *ngx_http_mtls_create_main_conf(ngx_conf_t *cf);
+static char *ngx_http_mtls_init_main_conf(ngx_conf_t *cf, void *conf);
+static void *ngx_http_mtls_create_srv_conf(ngx_conf_t *cf);
+static char *ngx_http_mtls_merge_srv_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static void *ngx_http_mtls_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_mtls_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static char *ngx_http_mtls_merge_deny(ngx_conf_t *cf, ngx_array_t *prev,
+    ngx_array_t **conf);
+static ngx_int_t ngx_http_mtls_add_state_path(ngx_conf_t *cf,
+    ngx_http_mtls_main_conf_t *mmcf);
+static ngx_int_t ngx_http_mtls_init_zone(ngx_shm_zone_t *shm_zone, void *data);
+static ngx_int_t ngx_http_mtls_init_process(ngx_cycle_t *cycle);
+
+
+static ngx_conf_enum_t  ngx_http_mtls_early_data[] = {
+    { ngx_string("deny"), NGX_MTLS_EARLY_DENY },
+    { ngx_string("safe"), NGX_MTLS_EARLY_SAFE },
+    { ngx_string("allow"), NGX_MTLS_EARLY_ALLOW },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_command_t  ngx_http_mtls_commands[] = {
+
+    { ngx_string("mtls"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_mtls_mode,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("mtls_ca"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
+      ngx_http_mtls_ca,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("mtls_trust"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_1MORE,
+      ngx_http_mtls_trust,
+      NGX_HTTP_SRV_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("mtls_group"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
+      ngx_http_mtls_group,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("mtls_allow"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_HTTP_LMT_CONF|NGX_CONF_1MORE,
+      ngx_http_mtls_rule,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("mtls_deny"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_HTTP_LMT_CONF|NGX_CONF_1MORE,
+      ngx_http_mtls_rule,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      1,
+      NULL },
+
+    { ngx_string("mtls_crl"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_mtls_crl,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("mtls_revocation"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_mtls_revocation,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("mtls_early_data"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_mtls_loc_conf_t, rules.early_data),
+      ngx_http_mtls_early_data },
+
+    { ngx_string("mtls_state_path"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_mtls_state_path,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("mtls_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_mtls_zone_size,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_mtls_module_ctx = {
+    ngx_http_mtls_preconfiguration,        /* preconfiguration */
+    ngx_http_mtls_postconfiguration,       /* postconfiguration */
+
+    ngx_http_mtls_create_main_conf,        /* create main configuration */
+    ngx_http_mtls_init_main_conf,          /* init main configuration */
+
+    ngx_http_mtls_create_srv_conf,         /* create server configuration */
+    ngx_http_mtls_merge_srv_conf,          /* merge server configuration */
+
+    ngx_http_mtls_create_loc_conf,         /* create location configuration */
+    ngx_http_mtls_merge_loc_conf           /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_mtls_module = {
+    NGX_MODULE_V1,
+    &ngx_http_mtls_module_ctx,             /* module context */
+    ngx_http_mtls_commands,                /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    ngx_http_mtls_init_process,            /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_int_t
+ngx_http_mtls_preconfiguration(ngx_conf_t *cf)
+{
+    if (ngx_mtls_evidence_init(cf->log) != NGX_OK
+        || ngx_mtls_session_init(cf->log) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_mtls_add_variables(cf);
+}
+
+
+static ngx_int_t
+ngx_http_mtls_postconfiguration(ngx_conf_t *cf)
+{
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
+    ngx_http_mtls_main_conf_t  *mmcf;
+
+    mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mtls_module);
+
+    if (ngx_http_mtls_compile_variables(cf, mmcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (!mmcf->active) {
+
+        if (mmcf->file.len) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"mtls_ca\" is not configured, but an \"mtls_*\" "
+                          "directive is in %V:%ui; add \"mtls_ca LABEL FILE\"",
+                          &mmcf->file, mmcf->line);
+            return NGX_ERROR;
+        }
+
+        return NGX_OK;
+    }
+
+    if (ngx_http_mtls_resolve(cf, mmcf) != NGX_OK
+        || ngx_http_mtls_check(cf, mmcf) != NGX_OK
+        || ngx_http_mtls_add_state_path(cf, mmcf) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    mmcf->core.shm_zone->init = ngx_http_mtls_init_zone;
+    mmcf->core.shm_zone->data = mmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_ACCESS_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_mtls_access_handler;
+
+    return NGX_OK;
+}
+
+
+static void *
+ngx_http_mtls_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_mtls_main_conf_t  *mmcf;
+
+    mmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_mtls_main_conf_t));
+    if (mmcf == NULL) {
+        return NULL;
+    }
+
+    mmcf->cycle = cf->cycle;
+    mmcf->zone_size = NGX_CONF_UNSET_SIZE;
+
+    mmcf->core.ca = ngx_mtls_ca_create(cf->pool);
+    mmcf->core.policy = ngx_mtls_policy_create(cf->pool);
+
+    if (mmcf->core.ca == NULL || mmcf->core.policy == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&mmcf->core.sources, cf->pool, 4,
+                       sizeof(ngx_mtls_source_t))
+        != NGX_OK
+        || ngx_array_init(&mmcf->rules, cf->pool, 4,
+                          sizeof(ngx_http_mtls_rule_t *))
+           != NGX_OK
+        || ngx_array_init(&mmcf->places, cf->pool, 16,
+                          sizeof(ngx_http_mtls_place_t))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return mmcf;
+}
+
+
+static char *
+ngx_http_mtls_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_mtls_main_conf_t *mmcf = conf;
+
+    ngx_str_t  name = ngx_string("ngx_mtls");
+
+    if (!mmcf->active) {
+        return NGX_CONF_OK;
+    }
+
+    ngx_conf_init_size_value(mmcf->zone_size, 8 * 1024 * 1024);
+
+    mmcf->core.shm_zone = ngx_shared_memory_add(cf, &name, mmcf->zone_size,
+                                                &ngx_http_mtls_module);
+    if (mmcf->core.shm_zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static void *
+ngx_http_mtls_create_srv_conf(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_mtls_srv_conf_t));
+}
+
+
+static char *
+ngx_http_mtls_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_mtls_srv_conf_t *prev = parent;
+    ngx_http_mtls_srv_conf_t *conf = child;
+
+    (void) cf;
+
+    if (conf->trust_names == NULL) {
+        conf->trust_names = prev->trust_names;
+        conf->file = prev->file;
+        conf->line = prev->line;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static void *
+ngx_http_mtls_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_mtls_loc_conf_t  *conf;
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_mtls_loc_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    conf->rules.mode = NGX_CONF_UNSET_UINT;
+    conf->rules.revocation = NGX_CONF_UNSET_UINT;
+    conf->rules.unknown = NGX_CONF_UNSET_UINT;
+    conf->rules.early_data = NGX_CONF_UNSET_UINT;
+
+    return conf;
+}
+
+
+static char *
+ngx_http_mtls_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_mtls_loc_conf_t *prev = parent;
+    ngx_http_mtls_loc_conf_t *conf = child;
+
+    ngx_http_mtls_place_t      *place;
+    ngx_http_mtls_main_conf_t  *mmcf;
+
+    mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mtls_module);
+
+    ngx_conf_merge_uint_value(conf->rules.mode, prev->rules.mode,
+                              NGX_MTLS_MODE_ON);
+    ngx_conf_merge_uint_value(conf->rules.revocation, prev->rules.revocation,
+                              mmcf->core.sources.nelts
+                              ? NGX_MTLS_REVOCATION_CHAIN
+                              : NGX_MTLS_REVOCATION_OFF);
+    ngx_conf_merge_uint_value(conf->rules.unknown, prev->rules.unknown,
+                              NGX_MTLS_UNKNOWN_DENY);
+    ngx_conf_merge_uint_value(conf->rules.early_data, prev->rules.early_data,
+                              NGX_MTLS_EARLY_SAFE);
+
+    if (conf->rules.allow == NULL) {
+        conf->rules.allow = prev->rules.allow;
+    }
+
+    if (ngx_http_mtls_merge_deny(cf, prev->rules.deny, &conf->rules.deny)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    place = ngx_array_push(&mmcf->places);
+    if (place == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    place->mlcf = conf;
+    place->clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    place->cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+
+    return NGX_CONF_OK;
+}
+
+
+/* mtls_deny accumulates from http{} inwards */
+
+static char *
+ngx_http_mtls_merge_deny(ngx_conf_t *cf, ngx_array_t *prev,
+    ngx_array_t **conf)
+{
+    ngx_array_t       *own, *all;
+    ngx_mtls_rule_t  **rule;
+
+    own = *conf;
+
+    if (own == NULL) {
+        *conf = prev;
+        return NGX_CONF_OK;
+    }
+
+    if (prev == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    all = ngx_array_create(cf->pool, prev->nelts + own->nelts,
+                           sizeof(ngx_mtls_rule_t *));
+    if (all == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    rule = ngx_array_push_n(all, prev->nelts + own->nelts);
+
+    ngx_memcpy(rule, prev->elts, prev->nelts * sizeof(ngx_mtls_rule_t *));
+    ngx_memcpy(rule + prev->nelts, own->elts,
+               own->nelts * sizeof(ngx_mtls_rule_t *));
+
+    *conf = all;
+
+    return NGX_CONF_OK;
+}
+
+
+/*
+ * The state path brings nginx's cache manager process to life, so it is there
+ * only where a source wants to be watched.
+ */
+
+static ngx_int_t
+ngx_http_mtls_add_state_path(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
+{
+    u_char                      *p;
+    ngx_path_t                  *path;
+    ngx_http_core_loc_conf_t    *clcf;
+    ngx_http_core_main_conf_t   *cmcf;
+    ngx_http_core_srv_conf_t   **cscfp;
+
+    if (mmcf->core.sources.nelts == 0) {
+        return NGX_OK;
+    }
+
+    path = mmcf->state_path;
+
+    if (path == NULL) {
+
+        /* "mtls" beside the client body temporary path */
+
+        cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+        if (cmcf->servers.nelts == 0) {
+            return NGX_OK;
+        }
+
+        cscfp = cmcf->servers.elts;
+        clcf = cscfp[0]->ctx->loc_conf[ngx_http_core_module.ctx_index];
+
+        path = ngx_pcalloc(cf->pool, sizeof(ngx_path_t));
+        if (path == NULL) {
+            return NGX_ERROR;
+        }
+
+        path->name = clcf->client_body_temp_path->name;
+
+        while (path->name.len && path->name.data[path->name.len - 1] != '/') {
+            path->name.len--;
+        }
+
+        p = ngx_pnalloc(cf->pool, path->name.len + sizeof("mtls"));
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        path->name.len = ngx_sprintf(p, "%Vmtls%Z", &path->name) - p - 1;
+        path->name.data = p;
+    }
+
+    path->manager = ngx_mtls_manager;
+    path->data = &mmcf->core;
+    path->conf_file = cf->conf_file->file.name.data;
+    path->line = cf->conf_file->line;
+
+    mmcf->core.state_path = path;
+
+    return ngx_add_path(cf, &mmcf->core.state_path);
+}
+
+
+static ngx_int_t
+ngx_http_mtls_init_zone(ngx_shm_zone_t *shm_zone, void *data)
+{
+    ngx_http_mtls_main_conf_t  *mmcf = shm_zone->data;
+
+    u_char            *p;
+    ngx_str_t         *path;
+    ngx_uint_t         i;
+    ngx_pool_t        *pool;
+    ngx_array_t        paths, *files;
+    ngx_mtls_zone_t   *zone;
+    ngx_core_conf_t   *ccf;
+    ngx_mtls_error_t   err;
+    ngx_mtls_source_t *source;
+
+    if (ngx_mtls_zone_init(shm_zone, data) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    pool = mmcf->cycle->pool;
+
+    if (mmcf->core.state_path) {
+        zone = ngx_mtls_zone(shm_zone);
+
+        p = ngx_pnalloc(pool, mmcf->core.state_path->name.len
+                              + 2 * NGX_MTLS_RUN_ID_LEN + 2);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        mmcf->core.dir.data = p;
+
+        p = ngx_cpymem(p, mmcf->core.state_path->name.data,
+                       mmcf->core.state_path->name.len);
+        *p++ = '/';
+        p = ngx_hex_dump(p, zone->run_id, NGX_MTLS_RUN_ID_LEN);
+        *p = '\0';
+
+        mmcf->core.dir.len = p - mmcf->core.dir.data;
+    }
+
+    /* only now "user" is known */
+
+    files = ngx_mtls_ca_paths(mmcf->core.ca);
+
+    if (ngx_array_init(&paths, pool, files->nelts + 1, sizeof(ngx_str_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    path = ngx_array_push_n(&paths, files->nelts);
+    if (path == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(path, files->elts, files->nelts * sizeof(ngx_str_t));
+
+    source = mmcf->core.sources.elts;
+
+    for (i = 0; i < mmcf->core.sources.nelts; i++) {
+
+        if (ngx_mtls_source_paths(&source[i], pool, shm_zone->shm.log, &paths)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (source[i].issuer.len) {
+            path = ngx_array_push(&paths);
+            if (path == NULL) {
+                return NGX_ERROR;
+            }
+
+            *path = source[i].issuer;
+        }
+    }
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(mmcf->cycle->conf_ctx,
+                                           ngx_core_module);
+
+    ngx_memzero(&err, sizeof(ngx_mtls_error_t));
+
+    if (ngx_mtls_source_readable(&paths, ccf, shm_zone->shm.log, &err)
+        != NGX_OK)
+    {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0, "%*s",
+                      err.len, err.text);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_mtls_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_mtls_main_conf_t  *mmcf;
+
+    /* without a master there is no cache manager process */
+
+    if (ngx_process != NGX_PROCESS_SINGLE) {
+        return NGX_OK;
+    }
+
+    mmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_mtls_module);
+
+    if (mmcf == NULL || mmcf->core.state_path == NULL) {
+        return NGX_OK;
+    }
+
+    return ngx_mtls_manager_start(&mmcf->core, cycle);
+}

@@ -1,0 +1,156 @@
+
+/*
+ * Copyright (C) the ngx_mtls_module authors
+ *
+ * What the files of the HTTP front share: configurations and the record of a
+ * request.
+ */
+
+
+#ifndef _NGX_HTTP_MTLS_MODULE_H_INCLUDED_
+#define _NGX_HTTP_MTLS_MODULE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include <ngx_mtls.h>
+#include <ngx_mtls_decision.h>
+#include <ngx_mtls_manager.h>
+#include <ngx_mtls_session.h>
+
+
+typedef struct {
+    /* what the rooms below know */
+    ngx_mtls_conf_t                core;
+
+    ngx_cycle_t                   *cycle;
+
+    ngx_uint_t                     active;      /* there is an mtls_ca */
+    ngx_path_t                    *state_path;
+    size_t                         zone_size;
+
+    /* the first mtls_* directive, for the error without any mtls_ca */
+    ngx_str_t                      file;
+    ngx_uint_t                     line;
+
+    ngx_array_t                    rules;       /* of ngx_http_mtls_rule_t * */
+    ngx_array_t                    places;      /* of ngx_http_mtls_place_t */
+} ngx_http_mtls_main_conf_t;
+
+
+typedef struct {
+    ngx_array_t                   *trust_names; /* of ngx_str_t */
+    ngx_str_t                      file;        /* of mtls_trust */
+    ngx_uint_t                     line;
+
+    ngx_mtls_server_t              server;
+} ngx_http_mtls_srv_conf_t;
+
+
+typedef struct {
+    ngx_mtls_rules_t               rules;
+
+    ngx_str_t                      mode_file;   /* of this level's "mtls" */
+    ngx_uint_t                     mode_line;
+} ngx_http_mtls_loc_conf_t;
+
+
+/* an mtls_allow or mtls_deny and where it was written */
+typedef struct {
+    ngx_mtls_rule_t                rule;
+    ngx_uint_t                     deny;
+    ngx_http_core_srv_conf_t      *cscf;        /* of http{}, if written there */
+} ngx_http_mtls_rule_t;
+
+
+/* every level of configuration that was merged */
+typedef struct {
+    ngx_http_mtls_loc_conf_t      *mlcf;
+    ngx_http_core_loc_conf_t      *clcf;
+    ngx_http_core_srv_conf_t      *cscf;
+} ngx_http_mtls_place_t;
+
+
+/* of a request that waits for the first load of a source */
+typedef struct {
+    ngx_event_t                    event;
+    ngx_msec_t                     deadline;
+} ngx_http_mtls_wait_t;
+
+
+/*
+ * One per main request, found by its pool's cleanup: what was decided.  The
+ * first refusal stays, whatever later locations say.
+ */
+typedef struct {
+    ngx_mtls_session_t            *session;     /* a reference or NULL */
+    ngx_mtls_verdict_t            *verdict;     /* a reference or NULL */
+    ngx_mtls_decision_t            decision;
+    ngx_http_mtls_loc_conf_t      *policy;      /* that decided; NULL: none */
+    ngx_http_mtls_wait_t          *wait;
+
+    unsigned                       sampled:1;   /* early is known */
+    unsigned                       early:1;     /* came as early data */
+} ngx_http_mtls_record_t;
+
+
+/* the record; made if "make"; NULL: none, or out of memory */
+ngx_http_mtls_record_t *ngx_http_mtls_record(ngx_http_request_t *r,
+    ngx_uint_t make);
+
+/*
+ * The client certificate's session of a request, held by its record.
+ * NGX_OK, NGX_DECLINED: plain HTTP or no certificate, NGX_ERROR.
+ */
+ngx_int_t ngx_http_mtls_session(ngx_http_request_t *r,
+    ngx_mtls_session_t **session);
+
+/*
+ * What the place of the request says now, without waiting and without
+ * recording; "verdict" is a reference to be given back, or NULL.  For
+ * variables that may be asked before the access phase.
+ */
+ngx_int_t ngx_http_mtls_preview(ngx_http_request_t *r,
+    ngx_mtls_decision_t *decision, ngx_mtls_verdict_t **verdict);
+
+ngx_int_t ngx_http_mtls_access_handler(ngx_http_request_t *r);
+
+/*
+ * Why nginx itself refused the request before any phase (495, 496, 497, 421);
+ * NGX_MTLS_REASON_NONE: it did not.
+ */
+ngx_mtls_reason_e ngx_http_mtls_core_refusal(ngx_http_request_t *r);
+
+/* directives */
+char *ngx_http_mtls_mode(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_mtls_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_mtls_trust(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_mtls_group(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_mtls_rule(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_mtls_crl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_mtls_revocation(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_mtls_state_path(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_mtls_zone_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/*
+ * Resolves names, attaches the callbacks, and refuses or warns of what
+ * nginx -t should; from postconfiguration.
+ */
+ngx_int_t ngx_http_mtls_resolve(ngx_conf_t *cf,
+    ngx_http_mtls_main_conf_t *mmcf);
+ngx_int_t ngx_http_mtls_check(ngx_conf_t *cf,
+    ngx_http_mtls_main_conf_t *mmcf);
+
+ngx_int_t ngx_http_mtls_add_variables(ngx_conf_t *cf);
+ngx_int_t ngx_http_mtls_compile_variables(ngx_conf_t *cf,
+    ngx_http_mtls_main_conf_t *mmcf);
+
+
+extern ngx_module_t  ngx_http_mtls_module;
+
+
+#endif /* _NGX_HTTP_MTLS_MODULE_H_INCLUDED_ */
