@@ -50,8 +50,10 @@ typedef struct {
     ngx_mtls_attribute_t          attr;
     ngx_uint_t                    negative;  /* "not" */
     ngx_uint_t                    any_ca;    /* "ca any" */
-    ngx_mtls_pattern_t           *patterns;  /* OR */
+    ngx_mtls_pattern_t           *patterns;  /* OR; exact ones first, sorted */
     ngx_uint_t                    npatterns;
+    ngx_uint_t                    nexact;
+    ngx_uint_t                    number;    /* of "attr" in the index */
     ngx_str_t                     file;
     ngx_uint_t                    line;
     ngx_str_t                     text;      /* as written, for the trace */
@@ -68,10 +70,15 @@ struct ngx_mtls_group_s {
     ngx_uint_t                    index;     /* configuration order */
     ngx_array_t                   lines;     /* of ngx_mtls_line_t, AND */
     ngx_mtls_template_t          *identity;  /* NULL: none */
+    ngx_uint_t                    denied;    /* an mtls_deny names it */
     ngx_uint_t                    full;      /* a deny or a "not group"
                                                 reaches it */
     ngx_uint_t                    scanned;   /* has no exact line */
+    ngx_mtls_line_t              *index_line;  /* by whose exact values the
+                                                group is found, or NULL */
+    ngx_uint_t                    height;    /* of its "group" lines, from 1 */
     time_t                        warned;    /* of a regex limit, per process */
+    ngx_mtls_group_t             *next;      /* of the same hash of name */
 };
 
 
