@@ -4,7 +4,7 @@
 
 # Where to build; nginx's binary; its development tree or its sources.
 OBJS ?= objs
-NGINX ?= $(firstword \
+NGINX_BIN ?= $(firstword \
     $(wildcard $(addsuffix /nginx,$(subst :, ,$(PATH)))) /usr/sbin/nginx)
 NGINX_SRC ?= /usr/share/nginx/src
 
@@ -22,16 +22,18 @@ PROVE ?= prove
 WARN = -Wall -Wextra -Wunused-parameter -Wno-error
 STRICT = -Wall -Wextra -Wunused-parameter -Werror
 
-# Leaks are for valgrind: nginx itself leaves some at its exit.
+# Leaks are for valgrind: nginx itself leaves some at its exit.  And nginx and
+# every module have a ngx_modules of their own.
 ASAN = -fsanitize=address -fno-omit-frame-pointer
 UBSAN = -fsanitize=undefined -fno-sanitize-recover=all
-ASAN_ENV = ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
+ASAN_ENV = ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0 \
+    UBSAN_OPTIONS=print_stacktrace=1
 PRELOAD = $(shell gcc -print-file-name=libasan.so):$(shell \
     gcc -print-file-name=libubsan.so)
 
-# Debian packages; those of a NGINX or NGINX_SRC that was given are not ours.
+# Debian packages; those of a NGINX_BIN or NGINX_SRC that was given are not ours.
 BUILD_PACKAGES = gcc libc6-dev libpcre2-dev libssl-dev make \
-    $(if $(filter file,$(origin NGINX)),nginx) \
+    $(if $(filter file,$(origin NGINX_BIN)),nginx) \
     $(if $(filter file,$(origin NGINX_SRC)),nginx-dev)
 UNIT_PACKAGES = $(BUILD_PACKAGES) libcmocka-dev perl
 CHECK_PACKAGES = $(BUILD_PACKAGES) clang
@@ -44,7 +46,7 @@ BENCH_PACKAGES = $(DEMO_PACKAGES) valgrind
 MODULE = ngx_http_mtls_module.so
 
 # What the tests read: nginx's binary, the module, what to preload into nginx.
-TEST_ENV = MTLS_NGINX='$(NGINX)' MTLS_MODULE='$(abspath $(1))/$(MODULE)' \
+TEST_ENV = MTLS_NGINX='$(NGINX_BIN)' MTLS_MODULE='$(abspath $(1))/$(MODULE)' \
     MTLS_PRELOAD='$(2)'
 
 # Our own make is serial; what it calls uses all cores.
@@ -54,22 +56,22 @@ SUBMAKE = $(MAKE) -s --no-print-directory \
 need = @build-aux/need $(sort $(1))
 
 # $(call configure,FOLDER,COMPILER,WARNINGS,COMPILER OPTIONS,LINKER OPTIONS)
-configure = @NGINX='$(NGINX)' CC='$(2)' WARN='$(3)' NO_DEBUG='$(NO_DEBUG)' \
-    build-aux/configure '$(1)' '$(NGINX_SRC)' \
+configure = @NGINX_BIN='$(NGINX_BIN)' CC='$(2)' WARN='$(3)' \
+    NO_DEBUG='$(NO_DEBUG)' build-aux/configure '$(1)' '$(NGINX_SRC)' \
     --add-dynamic-module='$(CURDIR)' \
     --with-cc-opt='$(4)' --with-ld-opt='$(5)'
 
 # the headers that nginx's configure makes, without the module: all that unit
 # tests want of it, and the same whatever of the module compiles
-configure_headers = @NGINX='$(NGINX)' CC=gcc \
+configure_headers = @NGINX_BIN='$(NGINX_BIN)' CC=gcc \
     build-aux/configure '$(OBJS)/headers' '$(NGINX_SRC)'
 
 # $(call build,FOLDER,GOALS): by nginx's makefile
-build = @flock '$(1)/.lock' $(SUBMAKE) -C '$(1)/tree' \
+build = +@flock '$(1)/.lock' $(SUBMAKE) -C '$(1)/tree' \
     -f '$(abspath $(1))/Makefile' $(2)
 
 # $(call programs,KIND,SANITIZER): the unit tests
-programs = @$(SUBMAKE) -f t/unit/Makefile OBJS='$(OBJS)' KIND=$(1) CC='$(CC)' \
+programs = +@$(SUBMAKE) -f t/unit/Makefile OBJS='$(OBJS)' KIND=$(1) CC='$(CC)' \
     WARN='$(STRICT)' SANITIZE='$(2)' T='$(T)'
 
 
@@ -78,11 +80,12 @@ all:                            ## build the module (the default)
 	$(call need,$(BUILD_PACKAGES))
 	$(call configure,$(OBJS),$(CC),$(WARN),$(CFLAGS) $(CPPFLAGS),$(LDFLAGS))
 	$(call build,$(OBJS),modules)
-	@NGINX='$(NGINX)' build-aux/built '$(OBJS)/$(MODULE)' '$(NGINX_SRC)'
+	@NGINX_BIN='$(NGINX_BIN)' build-aux/built '$(OBJS)/$(MODULE)' \
+	    '$(NGINX_SRC)'
 
 .PHONY: install
 install: all                    ## put it into nginx's modules-path; DESTDIR=, ENABLE=1
-	@NGINX='$(NGINX)' build-aux/install '$(OBJS)/$(MODULE)' '$(DESTDIR)' \
+	@NGINX_BIN='$(NGINX_BIN)' build-aux/install '$(OBJS)/$(MODULE)' '$(DESTDIR)' \
 	    '$(ENABLE)'
 
 .PHONY: demo
@@ -93,7 +96,7 @@ demo: all                       ## a PKI, nginx and clients that are let in and 
 .PHONY: test
 test:                           ## everything: compilers, unit tests, t/ against nginx
 	$(call need,$(TEST_PACKAGES))
-	@$(MAKE) --no-print-directory all check-compilers unit-programs
+	+@$(SUBMAKE) all check-compilers unit-programs
 	@$(call TEST_ENV,$(OBJS)) OBJS='$(OBJS)' $(PROVE) -j2 -It/lib -r t
 
 .PHONY: unit
@@ -114,7 +117,9 @@ valgrind:                       ## unit tests under valgrind
 	@OBJS='$(OBJS)' T='$(T)' KIND=valgrind $(PROVE) t/unit.t
 
 .PHONY: check-compilers
-check-compilers: check-gcc check-clang check-nodebug ## no warning by gcc, clang, without nginx's debug
+check-compilers:                ## no warning by gcc, by clang, without nginx's debug
+	$(call need,$(CHECK_PACKAGES))
+	+@$(SUBMAKE) check-gcc check-clang check-nodebug
 
 .PHONY: check-gcc check-clang check-nodebug
 check-gcc check-clang check-nodebug: COMPILER = gcc
@@ -122,7 +127,6 @@ check-clang: COMPILER = clang
 check-nodebug: NO_DEBUG = 1
 
 check-gcc check-clang check-nodebug:
-	$(call need,$(CHECK_PACKAGES))
 	$(call configure,$(OBJS)/$@,$(COMPILER),$(STRICT),$(CFLAGS) \
 	    $(CPPFLAGS),$(LDFLAGS))
 	$(call build,$(OBJS)/$@,modules)
@@ -142,12 +146,12 @@ asan-full:                      ## t/ with all of nginx under ASan, each allocat
 	@build-aux/nginx-source '$(OBJS)/nginx' '$(NGINX_SRC)'
 	@$(MAKE) --no-print-directory asan-nginx NGINX_SRC='$(OBJS)/nginx'
 	@$(MAKE) --no-print-directory asan-nginx-test \
-	    NGINX='$(abspath $(OBJS))/asan-full/nginx'
+	    NGINX_BIN='$(abspath $(OBJS))/asan-full/nginx'
 
 .PHONY: asan-nginx asan-nginx-test
 asan-nginx:
-	$(call configure,$(OBJS)/asan-full,gcc,$(WARN),-O1 -g $(ASAN) \
-	    -DNGX_DEBUG_PALLOC=1,$(ASAN))
+	$(call configure,$(OBJS)/asan-full,gcc,$(WARN),-O1 -g -Wno-error \
+	    $(ASAN) -DNGX_DEBUG_PALLOC=1,$(ASAN))
 	$(call build,$(OBJS)/asan-full,binary modules)
 
 asan-nginx-test:
@@ -172,5 +176,5 @@ help:                           ## this list
 	    | while read -r name text; do \
 	        printf '  make %-16s %s\n' "$$name" "$$text"; done
 	@echo 'Variables: NGINX_SRC=FOLDER, nginx sources or development tree;'
-	@echo '  NGINX=FILE, the binary; NGINX_CONF_FLAGS="...", its configure'
+	@echo '  NGINX_BIN=FILE, the binary; NGINX_CONF_FLAGS="...", its configure'
 	@echo '  options; OBJS=FOLDER, where to build; CC, CFLAGS, LDFLAGS.'
