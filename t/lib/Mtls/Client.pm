@@ -61,7 +61,8 @@ ssl_session_cache) and on tls; C<kind> tells what it came to be:
     $s->get('/', renew => 1)    # and keep the session that this one gives
     $s->keepalive(...)  $s->h2(...)
 
-Early data (TLS 1.3, sent by openssl s_client):
+Early data (TLS 1.3, sent by openssl s_client; the handshake is held up until
+a request is in all.log, for a second at most, see Mtls::Relay):
 
     my $r = $s->early_data('/', method => 'POST', body => 'x');
     $r->{early}                 # accepted by the server: 1 or 0
@@ -94,6 +95,7 @@ use Mtls::Connection ();
 use Mtls::DER ();
 use Mtls::H2 ();
 use Mtls::PKI ();
+use Mtls::Relay ();
 use Mtls::Util qw(command spew);
 
 our @EXPORT = qw(get keepalive session h2 curl);
@@ -264,14 +266,23 @@ sub early_data {
 
     spew("$dir/session", Mtls::DER::pem('SSL SESSION PARAMETERS',
                                         $self->{der}));
-    spew("$dir/request", Mtls::Connection::request($uri, host => $sni, %arg,
-                                                   close => 1));
+    my $request = Mtls::Connection::request($uri, host => $sni, %arg,
+                                            close => 1);
+    spew("$dir/request", $request);
+
+    my $log = $n->dir . '/all.log';
+    my $size = -s $log // 0;
+    my $relay = Mtls::Relay->new($n->port($all{port}),
+                                 int((length($request) + 16383) / 16384),
+                                 sub { (-s $log // 0) > $size });
 
     my ($code, $out, $err) = command(
         'timeout', $all{timeout} // 10, 'openssl', 's_client', '-ign_eof',
-        '-connect', '127.0.0.1:' . $n->port($all{port}), '-tls1_3',
+        '-connect', "127.0.0.1:$relay->{port}", '-tls1_3',
         defined $sni ? ('-servername', $sni) : '-noservername',
         '-sess_in', "$dir/session", '-early_data', "$dir/request");
+
+    $relay->stop;
 
     my ($http) = $out =~ m{(HTTP/1\.[01] \d{3}.*)}s;
 
