@@ -51,7 +51,10 @@ typedef struct {
 
 
 #define ngx_mtls_der_set(d, p, n)                                            \
-    (d)->pos = (p); (d)->last = (p) + (n)
+    do {                                                                     \
+        (d)->pos = (p);                                                      \
+        (d)->last = (d)->pos + (n);                                          \
+    } while (0)
 
 #define ngx_mtls_der_len(d)      ((size_t) ((d)->last - (d)->pos))
 

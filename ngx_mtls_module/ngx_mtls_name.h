@@ -56,6 +56,22 @@ ngx_int_t ngx_mtls_name_hash(ngx_pool_t *pool, ngx_mtls_name_t *name,
     u_char hash[NGX_MTLS_HASH_LEN]);
 
 /*
+ * A name with one more RDN, given by the content of its SET, which must stay
+ * too: what nameRelativeToCRLIssuer (RFC 5280 4.2.1.13) means.  The result has
+ * no "der".  NGX_DECLINED: malformed; NGX_ERROR: out of memory.
+ */
+ngx_int_t ngx_mtls_name_append(ngx_pool_t *pool, ngx_mtls_name_t *name,
+    ngx_mtls_der_t *rdn, ngx_mtls_name_t *result);
+
+/*
+ * What a GeneralName (RFC 5280 4.2.1.6), given by its whole DER, is compared
+ * by: SHA-256 of that DER, but of the canonical octets for a directoryName.
+ * NGX_DECLINED: malformed; NGX_ERROR: out of memory.
+ */
+ngx_int_t ngx_mtls_general_name_hash(ngx_pool_t *pool, ngx_mtls_der_t *whole,
+    u_char hash[NGX_MTLS_HASH_LEN]);
+
+/*
  * Canonical octets of a name in RFC 4514 text ("CN=a,O=b", the last RDN
  * first; short names of ngx_mtls_name_oid() or dotted OIDs; escapes, "+" and
  * "#hex" values).  NGX_DECLINED: the text is wrong, "err" says how.
