@@ -31,6 +31,7 @@ typedef struct {
     ngx_mtls_der_t                 aki;        /* keyid, may be empty */
     ngx_uint_t                     nrevoked;
     u_char                         issuer_hash[NGX_MTLS_HASH_LEN];
+    ngx_str_t                      name;       /* the issuer, for errors */
 
     /* facts of the header: times, flags, reasons, number, base, aki, idp */
     ngx_mtls_table_header_t        header;
@@ -78,7 +79,7 @@ ngx_uint_t ngx_mtls_crl_older(ngx_mtls_table_header_t *crl,
     ngx_mtls_table_header_t *loaded);
 
 
-/* what the compiler is to do with one source file */
+/* what the compiler is to do with one source file; paths end with a NUL */
 typedef struct {
     ngx_str_t                      path;       /* the CRL file */
     ngx_str_t                      issuer;     /* issuer=FILE, may be empty */
@@ -102,11 +103,13 @@ typedef struct {
 
 /*
  * Reads the file once into private memory, sniffs PEM or DER, and compiles
- * each CRL in it to a table named by hex(SHA-256(source_key, DER)) with the
- * suffix ".tmp" (O_EXCL|O_NOFOLLOW, mode 0600, synced); the manager renames.
+ * each CRL in it to a table named by hex(SHA-256(source_key, SHA-256(DER)))
+ * with the suffix ".tmp" (O_EXCL|O_NOFOLLOW, mode 0600, synced); the manager
+ * renames.  A CRL that another one of the file supersedes is left out.
  * All or nothing: one bad CRL refuses the file and leaves no temporary file.
- * "hash" gets the SHA-256 of the octets that were read.  NGX_DECLINED: "err"
- * names the file and the cause.
+ * "hash" gets the SHA-256 of the octets that were read, zeroes if none were.
+ * NGX_DECLINED: "err" names the file and the cause; NGX_ERROR: so it does, and
+ * the cause lies here (no memory, no space).
  */
 ngx_int_t ngx_mtls_crl_compile(ngx_mtls_crl_job_t *job, ngx_pool_t *pool,
     ngx_mtls_crl_made_t **made, ngx_uint_t *nmade,

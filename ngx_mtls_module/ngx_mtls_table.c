@@ -1,0 +1,852 @@
+
+/*
+ * Copyright (C) the ngx_mtls_module authors
+ *
+ * The table: written once by the compiler's child, then mapped and asked.
+ *
+ * Buckets are picked by a keyed hash, so that whoever picks serial numbers
+ * cannot fill one of them.  The records are partitioned by the high bits of
+ * the hash first and put into their buckets one partition after the other,
+ * each small enough for the processor's cache: twice as fast as one pass.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include <ngx_mtls_table.h>
+
+#include <sys/mman.h>
+
+#include <openssl/rand.h>
+
+
+/*
+ * A record: the serial's octets padded with zeros, then date (4 octets),
+ * reason (1), length of the serial (1), issuer (2)
+ */
+#define NGX_MTLS_TABLE_TAIL        8
+#define NGX_MTLS_TABLE_REASON      4
+#define NGX_MTLS_TABLE_LEN         5
+#define NGX_MTLS_TABLE_ISSUER      6
+
+#define NGX_MTLS_TABLE_FILL        4      /* records per bucket, at most */
+#define NGX_MTLS_TABLE_PART        4096   /* buckets per partition */
+
+/*
+ * No honest bucket is larger: the chance is below 1e-50.  So a lookup in a
+ * corrupt file is short, too.
+ */
+#define NGX_MTLS_TABLE_BUCKET_MAX  64
+
+#define NGX_MTLS_TABLE_MAX         0x7fffffff
+
+#define ngx_mtls_table_align(n)    (((n) + 63) & ~(uint64_t) 63)
+
+
+/* what is looked for: octets and the same octets as words */
+typedef struct {
+    union {
+        u_char                     octets[NGX_MTLS_SERIAL_MAX];
+        uint64_t                   words[NGX_MTLS_SERIAL_MAX / 8];
+    } serial;
+    size_t                         len;
+    ngx_uint_t                     issuer;
+} ngx_mtls_table_key_t;
+
+
+typedef struct {
+    ngx_fd_t                       fd;
+    ngx_mtls_table_header_t       *header;
+    ngx_mtls_table_next_pt         next;
+    void                          *data;
+    ngx_mtls_error_t              *err;
+
+    ngx_uint_t                     nparts;
+    size_t                         width;      /* of a serial */
+
+    uint64_t                      *parts;      /* ends of partitions */
+    u_char                        *records;    /* all, by partition */
+    uint16_t                      *buckets;    /* of each, in its partition */
+    uint32_t                      *index;
+    u_char                        *out;        /* one partition, by bucket */
+
+    /* of the partition's buckets: where one begins, how many it has */
+    uint32_t                       first[NGX_MTLS_TABLE_PART + 1];
+    uint32_t                       fill[NGX_MTLS_TABLE_PART];
+} ngx_mtls_table_build_t;
+
+
+static void ngx_mtls_table_key(ngx_mtls_table_key_t *key, u_char *serial,
+    size_t len, ngx_uint_t issuer);
+static ngx_uint_t ngx_mtls_table_bucket(ngx_mtls_table_header_t *header,
+    ngx_mtls_table_key_t *key);
+static void ngx_mtls_table_encode(u_char *p, size_t width,
+    ngx_mtls_table_key_t *key, ngx_mtls_table_record_t *record);
+static ngx_int_t ngx_mtls_table_next(ngx_mtls_table_build_t *build,
+    ngx_mtls_table_record_t *record, ngx_mtls_table_key_t *key);
+static ngx_int_t ngx_mtls_table_measure(ngx_mtls_table_build_t *build);
+static ngx_int_t ngx_mtls_table_partition(ngx_mtls_table_build_t *build);
+static ngx_int_t ngx_mtls_table_place(ngx_mtls_table_build_t *build,
+    ngx_uint_t part);
+static ngx_int_t ngx_mtls_table_insert(ngx_mtls_table_build_t *build,
+    u_char *p, ngx_uint_t bucket);
+static ngx_int_t ngx_mtls_table_records(ngx_mtls_table_build_t *build);
+static ngx_int_t ngx_mtls_table_put(ngx_mtls_table_build_t *build,
+    const void *data, size_t len, uint64_t offset);
+static void ngx_mtls_table_free(ngx_mtls_table_build_t *build);
+static ngx_int_t ngx_mtls_table_read(ngx_fd_t fd, ngx_str_t *path,
+    ngx_mtls_table_header_t *header, ngx_mtls_error_t *err);
+static ngx_int_t ngx_mtls_table_check(ngx_mtls_table_header_t *header);
+
+
+ngx_int_t
+ngx_mtls_table_write(ngx_fd_t fd, ngx_mtls_table_header_t *header,
+    u_char (*hashes)[NGX_MTLS_HASH_LEN], ngx_mtls_table_next_pt next,
+    void (*rewind)(void *data), void *data, u_char hash[NGX_MTLS_HASH_LEN],
+    ngx_mtls_error_t *err)
+{
+    uint64_t                 nhashes;
+    ngx_int_t                rc;
+    ngx_mtls_table_build_t  *build;
+
+    if (header->nrecords > NGX_MTLS_TABLE_MAX) {
+        return ngx_mtls_error(err, "too many entries");
+    }
+
+    build = calloc(1, sizeof(ngx_mtls_table_build_t));
+    if (build == NULL) {
+        return ngx_mtls_error(err, "out of memory");
+    }
+
+    build->fd = fd;
+    build->header = header;
+    build->next = next;
+    build->data = data;
+    build->err = err;
+
+    ngx_memcpy(header->magic, NGX_MTLS_TABLE_MAGIC, sizeof(header->magic));
+    header->version = NGX_MTLS_TABLE_VERSION;
+
+    header->nbuckets = 1;
+
+    while ((uint64_t) header->nbuckets * NGX_MTLS_TABLE_FILL
+           < header->nrecords)
+    {
+        header->nbuckets *= 2;
+    }
+
+    nhashes = (uint64_t) header->nanchors + header->nnames + header->nissuers;
+
+    header->hashes = sizeof(ngx_mtls_table_header_t);
+    header->index = ngx_mtls_table_align(header->hashes
+                                         + nhashes * NGX_MTLS_HASH_LEN);
+    header->records = ngx_mtls_table_align(header->index
+                                           + ((uint64_t) header->nbuckets + 1)
+                                             * sizeof(uint32_t));
+
+    rc = NGX_ERROR;
+
+    if (RAND_bytes(header->hash_key, sizeof(header->hash_key)) != 1) {
+        ngx_mtls_error(err, "no random numbers");
+        goto done;
+    }
+
+    rewind(data);
+
+    if (ngx_mtls_table_measure(build) != NGX_OK) {
+        goto done;
+    }
+
+    rewind(data);
+
+    if (ngx_mtls_table_partition(build) != NGX_OK
+        || ngx_mtls_table_records(build) != NGX_OK)
+    {
+        goto done;
+    }
+
+    header->size = header->records
+                   + header->nrecords * (uint64_t) header->record_size;
+
+    if (ngx_mtls_table_put(build, build->index,
+                           ((size_t) header->nbuckets + 1) * sizeof(uint32_t),
+                           header->index)
+        != NGX_OK
+        || ngx_mtls_table_put(build, hashes, nhashes * NGX_MTLS_HASH_LEN,
+                              header->hashes)
+           != NGX_OK
+        || ngx_mtls_table_put(build, header, sizeof(ngx_mtls_table_header_t),
+                              0)
+           != NGX_OK)
+    {
+        goto done;
+    }
+
+    /* padding may end an empty table */
+
+    if (ftruncate(fd, header->size) == -1 || fsync(fd) == -1) {
+        ngx_mtls_error(err, "cannot write the table (%d: %s)", ngx_errno,
+                       strerror(ngx_errno));
+        goto done;
+    }
+
+    rc = ngx_mtls_sha256(header, sizeof(ngx_mtls_table_header_t), hash);
+
+    if (rc != NGX_OK) {
+        ngx_mtls_error(err, "cannot hash the table's header");
+    }
+
+done:
+
+    ngx_mtls_table_free(build);
+
+    return rc;
+}
+
+
+static void
+ngx_mtls_table_key(ngx_mtls_table_key_t *key, u_char *serial, size_t len,
+    ngx_uint_t issuer)
+{
+    ngx_memzero(key->serial.octets, NGX_MTLS_SERIAL_MAX);
+    ngx_memcpy(key->serial.octets, serial, len);
+
+    key->len = len;
+    key->issuer = issuer;
+}
+
+
+#define ngx_mtls_table_rotate(x, n)  (((x) << (n)) | ((x) >> (64 - (n))))
+
+#define ngx_mtls_table_round(v)                                              \
+    v[0] += v[1]; v[1] = ngx_mtls_table_rotate(v[1], 13); v[1] ^= v[0];      \
+    v[0] = ngx_mtls_table_rotate(v[0], 32);                                  \
+    v[2] += v[3]; v[3] = ngx_mtls_table_rotate(v[3], 16); v[3] ^= v[2];      \
+    v[0] += v[3]; v[3] = ngx_mtls_table_rotate(v[3], 21); v[3] ^= v[0];      \
+    v[2] += v[1]; v[1] = ngx_mtls_table_rotate(v[1], 17); v[1] ^= v[2];      \
+    v[2] = ngx_mtls_table_rotate(v[2], 32)
+
+
+/* SipHash-1-3 of the serial, its length and the issuer, scaled to buckets */
+
+static ngx_uint_t
+ngx_mtls_table_bucket(ngx_mtls_table_header_t *header,
+    ngx_mtls_table_key_t *key)
+{
+    uint64_t    k[2], v[4], word;
+    ngx_uint_t  i, n;
+
+    ngx_memcpy(k, header->hash_key, sizeof(k));
+
+    v[0] = k[0] ^ 0x736f6d6570736575ULL;
+    v[1] = k[1] ^ 0x646f72616e646f6dULL;
+    v[2] = k[0] ^ 0x6c7967656e657261ULL;
+    v[3] = k[1] ^ 0x7465646279746573ULL;
+
+    n = (key->len + 7) / 8;
+
+    for (i = 0; i < n; i++) {
+        word = key->serial.words[i];
+        v[3] ^= word;
+        ngx_mtls_table_round(v);
+        v[0] ^= word;
+    }
+
+    word = (uint64_t) key->len << 56 | key->issuer;
+    v[3] ^= word;
+    ngx_mtls_table_round(v);
+    v[0] ^= word;
+
+    v[2] ^= 0xff;
+    ngx_mtls_table_round(v);
+    ngx_mtls_table_round(v);
+    ngx_mtls_table_round(v);
+
+    word = v[0] ^ v[1] ^ v[2] ^ v[3];
+
+    return (ngx_uint_t) (((word >> 32) * header->nbuckets) >> 32);
+}
+
+
+static void
+ngx_mtls_table_encode(u_char *p, size_t width, ngx_mtls_table_key_t *key,
+    ngx_mtls_table_record_t *record)
+{
+    ngx_memcpy(p, key->serial.octets, width);
+
+    p += width;
+
+    ngx_memcpy(p, &record->date, sizeof(uint32_t));
+    p[NGX_MTLS_TABLE_REASON] = record->reason;
+    p[NGX_MTLS_TABLE_LEN] = (u_char) record->len;
+    ngx_memcpy(p + NGX_MTLS_TABLE_ISSUER, &record->issuer, sizeof(uint16_t));
+}
+
+
+static ngx_int_t
+ngx_mtls_table_next(ngx_mtls_table_build_t *build,
+    ngx_mtls_table_record_t *record, ngx_mtls_table_key_t *key)
+{
+    if (build->next(build->data, record) != NGX_OK
+        || record->len == 0
+        || record->len > NGX_MTLS_SERIAL_MAX)
+    {
+        return ngx_mtls_error(build->err, "the entries cannot be read again");
+    }
+
+    ngx_mtls_table_key(key, record->serial, record->len, record->issuer);
+
+    return NGX_OK;
+}
+
+
+/* the width of the longest serial and the sizes of the partitions */
+
+static ngx_int_t
+ngx_mtls_table_measure(ngx_mtls_table_build_t *build)
+{
+    size_t                    max;
+    uint64_t                  i, n, sum;
+    ngx_mtls_table_key_t      key;
+    ngx_mtls_table_header_t  *header;
+    ngx_mtls_table_record_t   record;
+
+    header = build->header;
+
+    build->nparts = (header->nbuckets + NGX_MTLS_TABLE_PART - 1)
+                    / NGX_MTLS_TABLE_PART;
+
+    build->parts = calloc(build->nparts, sizeof(uint64_t));
+    if (build->parts == NULL) {
+        return ngx_mtls_error(build->err, "out of memory");
+    }
+
+    max = 0;
+
+    for (i = 0; i < header->nrecords; i++) {
+
+        if (ngx_mtls_table_next(build, &record, &key) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        build->parts[ngx_mtls_table_bucket(header, &key)
+                     / NGX_MTLS_TABLE_PART]++;
+
+        if (record.len > max) {
+            max = record.len;
+        }
+    }
+
+    /* from sizes to places */
+
+    sum = 0;
+
+    for (i = 0; i < build->nparts; i++) {
+        n = build->parts[i];
+        build->parts[i] = sum;
+        sum += n;
+    }
+
+    build->width = (max <= 8) ? 8
+                   : (max <= 16) ? 16
+                   : (max <= 20) ? 20 : NGX_MTLS_SERIAL_MAX;
+
+    header->record_size = build->width + NGX_MTLS_TABLE_TAIL;
+
+    return NGX_OK;
+}
+
+
+/* every record beside those of its partition, in the order of the source */
+
+static ngx_int_t
+ngx_mtls_table_partition(ngx_mtls_table_build_t *build)
+{
+    uint64_t                  i, n;
+    ngx_uint_t                bucket;
+    ngx_mtls_table_key_t      key;
+    ngx_mtls_table_header_t  *header;
+    ngx_mtls_table_record_t   record;
+
+    header = build->header;
+
+    n = header->nrecords ? header->nrecords : 1;
+
+    build->records = malloc(n * header->record_size);
+    build->buckets = malloc(n * sizeof(uint16_t));
+    build->index = calloc((size_t) header->nbuckets + 1, sizeof(uint32_t));
+
+    if (build->records == NULL || build->buckets == NULL
+        || build->index == NULL)
+    {
+        return ngx_mtls_error(build->err, "out of memory");
+    }
+
+    for (i = 0; i < header->nrecords; i++) {
+
+        if (ngx_mtls_table_next(build, &record, &key) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        bucket = ngx_mtls_table_bucket(header, &key);
+        n = build->parts[bucket / NGX_MTLS_TABLE_PART]++;
+
+        if (n >= header->nrecords || record.len > build->width) {
+            return ngx_mtls_error(build->err, "the entries have changed");
+        }
+
+        ngx_mtls_table_encode(build->records + n * header->record_size,
+                              build->width, &key, &record);
+
+        build->buckets[n] = bucket % NGX_MTLS_TABLE_PART;
+    }
+
+    return NGX_OK;
+}
+
+
+/* writes one partition after the other; fewer records if some were twice */
+
+static ngx_int_t
+ngx_mtls_table_records(ngx_mtls_table_build_t *build)
+{
+    size_t                    size;
+    uint64_t                  n, max, total;
+    ngx_uint_t                i, j, nbuckets;
+    ngx_mtls_table_header_t  *header;
+
+    header = build->header;
+
+    max = 1;
+
+    for (i = 0; i < build->nparts; i++) {
+        n = build->parts[i] - (i ? build->parts[i - 1] : 0);
+
+        if (n > max) {
+            max = n;
+        }
+    }
+
+    build->out = malloc(max * header->record_size);
+    if (build->out == NULL) {
+        return ngx_mtls_error(build->err, "out of memory");
+    }
+
+    total = 0;
+    nbuckets = ngx_min(header->nbuckets, NGX_MTLS_TABLE_PART);
+
+    for (i = 0; i < build->nparts; i++) {
+
+        if (ngx_mtls_table_place(build, i) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        size = 0;
+
+        for (j = 0; j < nbuckets; j++) {
+            n = (uint64_t) build->fill[j] * header->record_size;
+
+            ngx_memmove(build->out + size,
+                        build->out + (uint64_t) build->first[j]
+                                     * header->record_size,
+                        n);
+
+            size += n;
+            total += build->fill[j];
+            build->index[i * NGX_MTLS_TABLE_PART + j + 1] = (uint32_t) total;
+        }
+
+        if (ngx_mtls_table_put(build, build->out, size,
+                               header->records
+                               + (total * header->record_size - size))
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    header->nrecords = total;
+
+    return NGX_OK;
+}
+
+
+/* puts the records of one partition into its buckets */
+
+static ngx_int_t
+ngx_mtls_table_place(ngx_mtls_table_build_t *build, ngx_uint_t part)
+{
+    uint64_t    i, first, last;
+    uint32_t    sum, n;
+    ngx_uint_t  j;
+
+    first = part ? build->parts[part - 1] : 0;
+    last = build->parts[part];
+
+    ngx_memzero(build->fill, sizeof(build->fill));
+
+    for (i = first; i < last; i++) {
+        build->fill[build->buckets[i]]++;
+    }
+
+    sum = 0;
+
+    for (j = 0; j < NGX_MTLS_TABLE_PART; j++) {
+        n = build->fill[j];
+        build->fill[j] = 0;
+        build->first[j] = sum;
+        sum += n;
+    }
+
+    for (i = first; i < last; i++) {
+
+        if (ngx_mtls_table_insert(build,
+                                  build->records
+                                  + i * build->header->record_size,
+                                  build->buckets[i])
+            != NGX_OK)
+        {
+            return ngx_mtls_error(build->err, "too many entries in a bucket");
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_mtls_table_insert(ngx_mtls_table_build_t *build, u_char *p,
+    ngx_uint_t bucket)
+{
+    u_char    *q;
+    size_t     size, width;
+    uint32_t   i, n;
+
+    size = build->header->record_size;
+    width = build->width;
+    n = build->fill[bucket];
+    q = build->out + (size_t) build->first[bucket] * size;
+
+    for (i = 0; i < n; i++) {
+
+        if (ngx_memcmp(q, p, width) == 0
+            && ngx_memcmp(q + width + NGX_MTLS_TABLE_LEN,
+                          p + width + NGX_MTLS_TABLE_LEN,
+                          NGX_MTLS_TABLE_TAIL - NGX_MTLS_TABLE_LEN)
+               == 0)
+        {
+            /* twice: only removeFromCRL gives way */
+
+            if (q[width + NGX_MTLS_TABLE_REASON] == 8) {
+                ngx_memcpy(q, p, size);
+            }
+
+            return NGX_OK;
+        }
+
+        q += size;
+    }
+
+    if (n == NGX_MTLS_TABLE_BUCKET_MAX) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(q, p, size);
+    build->fill[bucket]++;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_mtls_table_put(ngx_mtls_table_build_t *build, const void *data, size_t len,
+    uint64_t offset)
+{
+    ssize_t        n;
+    const u_char  *p;
+
+    p = data;
+
+    while (len) {
+        n = pwrite(build->fd, p, len, (off_t) offset);
+
+        if (n == -1 && ngx_errno == NGX_EINTR) {
+            continue;
+        }
+
+        if (n <= 0) {
+            return ngx_mtls_error(build->err,
+                                  "cannot write the table (%d: %s)", ngx_errno,
+                                  strerror(ngx_errno));
+        }
+
+        p += n;
+        len -= n;
+        offset += n;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_mtls_table_free(ngx_mtls_table_build_t *build)
+{
+    free(build->parts);
+    free(build->records);
+    free(build->buckets);
+    free(build->index);
+    free(build->out);
+    free(build);
+}
+
+
+ngx_int_t
+ngx_mtls_table_open(ngx_str_t *path, const u_char *run_id,
+    const u_char hash[NGX_MTLS_HASH_LEN], ngx_mtls_table_t *table,
+    ngx_mtls_error_t *err)
+{
+    u_char                    digest[NGX_MTLS_HASH_LEN];
+    u_char                   *name;
+    ngx_fd_t                  fd;
+    ngx_int_t                 rc;
+    ngx_mtls_table_header_t   header;
+
+    ngx_memzero(table, sizeof(ngx_mtls_table_t));
+
+    name = malloc(path->len + 1);
+    if (name == NULL) {
+        (void) ngx_mtls_error(err, "out of memory");
+        return NGX_DECLINED;
+    }
+
+    ngx_cpystrn(name, path->data, path->len + 1);
+
+    fd = open((char *) name, O_RDONLY|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC);
+
+    free(name);
+
+    if (fd == -1) {
+        (void) ngx_mtls_error(err, "table \"%V\": cannot be opened (%d: %s)",
+                              path, ngx_errno, strerror(ngx_errno));
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_mtls_table_read(fd, path, &header, err);
+
+    if (rc == NGX_OK
+        && (ngx_memcmp(header.run_id, run_id, NGX_MTLS_RUN_ID_LEN) != 0
+            || ngx_mtls_sha256(&header, sizeof(header), digest) != NGX_OK
+            || ngx_memcmp(digest, hash, NGX_MTLS_HASH_LEN) != 0))
+    {
+        (void) ngx_mtls_error(err, "table \"%V\": not the one that was"
+                              " published", path);
+        rc = NGX_DECLINED;
+    }
+
+    if (rc == NGX_OK) {
+        table->size = (size_t) header.size;
+        table->map = mmap(NULL, table->size, PROT_READ, MAP_SHARED, fd, 0);
+
+        if (table->map == MAP_FAILED) {
+            (void) ngx_mtls_error(err, "table \"%V\": cannot be mapped"
+                                  " (%d: %s)", path, ngx_errno,
+                                  strerror(ngx_errno));
+            table->map = NULL;
+            rc = NGX_DECLINED;
+        }
+    }
+
+    (void) close(fd);
+
+    if (rc != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    table->header = (ngx_mtls_table_header_t *) table->map;
+
+    table->anchors = (u_char (*)[NGX_MTLS_HASH_LEN])
+                     (table->map + header.hashes);
+    table->names = table->anchors + header.nanchors;
+    table->issuers = table->names + header.nnames;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_mtls_table_read(ngx_fd_t fd, ngx_str_t *path,
+    ngx_mtls_table_header_t *header, ngx_mtls_error_t *err)
+{
+    const char   *cause;
+    struct stat   st;
+
+    if (fstat(fd, &st) == -1) {
+        cause = "cannot be examined";
+
+    } else if (!S_ISREG(st.st_mode)) {
+        cause = "not a regular file";
+
+    } else if (st.st_uid != geteuid()) {
+        cause = "owned by another user";
+
+    } else if (pread(fd, header, sizeof(ngx_mtls_table_header_t), 0)
+               != (ssize_t) sizeof(ngx_mtls_table_header_t)
+               || header->size != (uint64_t) st.st_size)
+    {
+        cause = "not of its size";
+
+    } else if (ngx_mtls_table_check(header) != NGX_OK) {
+        cause = "not a table of this version";
+
+    } else {
+        return NGX_OK;
+    }
+
+    (void) ngx_mtls_error(err, "table \"%V\": %s", path, cause);
+
+    return NGX_DECLINED;
+}
+
+
+/* every array must lie inside the file, in its place */
+
+static ngx_int_t
+ngx_mtls_table_check(ngx_mtls_table_header_t *header)
+{
+    uint64_t  end;
+
+    if (ngx_memcmp(header->magic, NGX_MTLS_TABLE_MAGIC, sizeof(header->magic))
+        != 0
+        || header->version != NGX_MTLS_TABLE_VERSION
+        || header->kind != NGX_MTLS_TABLE_CRL)
+    {
+        return NGX_ERROR;
+    }
+
+    if (header->nrecords > NGX_MTLS_TABLE_MAX
+        || header->nbuckets == 0
+        || header->nbuckets > NGX_MTLS_TABLE_MAX
+        || (header->nbuckets & (header->nbuckets - 1)) != 0)
+    {
+        return NGX_ERROR;
+    }
+
+    switch (header->record_size) {
+
+    case 16:
+    case 24:
+    case 28:
+    case 32:
+        break;
+
+    default:
+        return NGX_ERROR;
+    }
+
+    /* none of these products and sums can overflow 64 bits */
+
+    end = ((uint64_t) header->nanchors + header->nnames + header->nissuers)
+          * NGX_MTLS_HASH_LEN;
+
+    if (header->nissuers == 0
+        || header->hashes != sizeof(ngx_mtls_table_header_t)
+        || header->index != ngx_mtls_table_align(header->hashes + end))
+    {
+        return NGX_ERROR;
+    }
+
+    end = ((uint64_t) header->nbuckets + 1) * sizeof(uint32_t);
+
+    if (header->records != ngx_mtls_table_align(header->index + end)) {
+        return NGX_ERROR;
+    }
+
+    end = header->nrecords * (uint64_t) header->record_size;
+
+    if (header->size != header->records + end
+        || header->number_len > NGX_MTLS_NUMBER_MAX
+        || header->base_len > NGX_MTLS_NUMBER_MAX)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_mtls_table_close(ngx_mtls_table_t *table)
+{
+    if (table->map) {
+        (void) munmap(table->map, table->size);
+    }
+
+    ngx_memzero(table, sizeof(ngx_mtls_table_t));
+}
+
+
+ngx_int_t
+ngx_mtls_table_lookup(ngx_mtls_table_t *table, ngx_uint_t issuer,
+    u_char *serial, size_t len, ngx_mtls_table_record_t *record)
+{
+    u_char                   *p;
+    size_t                    width;
+    uint16_t                  n;
+    uint32_t                  first, last, *index;
+    uint64_t                  word;
+    ngx_uint_t                bucket;
+    ngx_mtls_table_key_t      key;
+    ngx_mtls_table_header_t  *header;
+
+    header = table->header;
+    width = header->record_size - NGX_MTLS_TABLE_TAIL;
+
+    if (len == 0 || len > width || issuer >= header->nissuers) {
+        return NGX_DECLINED;
+    }
+
+    ngx_mtls_table_key(&key, serial, len, issuer);
+
+    bucket = ngx_mtls_table_bucket(header, &key);
+
+    index = (uint32_t *) (table->map + header->index);
+    first = index[bucket];
+    last = index[bucket + 1];
+
+    if (first > last
+        || last > header->nrecords
+        || last - first > NGX_MTLS_TABLE_BUCKET_MAX)
+    {
+        return NGX_ERROR;
+    }
+
+    p = table->map + header->records + (uint64_t) first * header->record_size;
+
+    for ( /* void */ ; first < last; first++, p += header->record_size) {
+
+        ngx_memcpy(&word, p, sizeof(word));
+
+        if (word != key.serial.words[0]) {
+            continue;
+        }
+
+        ngx_memcpy(&n, p + width + NGX_MTLS_TABLE_ISSUER, sizeof(n));
+
+        if (n == issuer
+            && p[width + NGX_MTLS_TABLE_LEN] == len
+            && ngx_memcmp(p, key.serial.octets, width) == 0)
+        {
+            record->serial = p;
+            record->len = len;
+            record->issuer = n;
+            record->reason = p[width + NGX_MTLS_TABLE_REASON];
+            ngx_memcpy(&record->date, p + width, sizeof(uint32_t));
+
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
+}
