@@ -31,7 +31,7 @@ ASAN_ENV = ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0 \
 PRELOAD = $(shell gcc -print-file-name=libasan.so):$(shell \
     gcc -print-file-name=libubsan.so)
 
-# Debian packages; those of a NGINX_BIN or NGINX_SRC that was given are not ours.
+# Debian packages.  A NGINX_BIN or NGINX_SRC that is given needs none.
 BUILD_PACKAGES = gcc libc6-dev libpcre2-dev libssl-dev make \
     $(if $(filter file,$(origin NGINX_BIN)),nginx) \
     $(if $(filter file,$(origin NGINX_SRC)),nginx-dev)
@@ -75,32 +75,38 @@ programs = +@$(SUBMAKE) -f t/unit/Makefile OBJS='$(OBJS)' KIND=$(1) CC='$(CC)' \
     WARN='$(STRICT)' SANITIZE='$(2)' T='$(T)'
 
 
+## all: build the module (the default)
 .PHONY: all
-all:                            ## build the module (the default)
+all:
 	$(call need,$(BUILD_PACKAGES))
 	$(call configure,$(OBJS),$(CC),$(WARN),$(CFLAGS) $(CPPFLAGS),$(LDFLAGS))
 	$(call build,$(OBJS),modules)
 	@NGINX_BIN='$(NGINX_BIN)' build-aux/built '$(OBJS)/$(MODULE)' \
 	    '$(NGINX_SRC)'
 
+## install: put it into nginx's modules-path; DESTDIR=, ENABLE=1
 .PHONY: install
-install: all                    ## put it into nginx's modules-path; DESTDIR=, ENABLE=1
-	@NGINX_BIN='$(NGINX_BIN)' build-aux/install '$(OBJS)/$(MODULE)' '$(DESTDIR)' \
-	    '$(ENABLE)'
+install: all
+	@NGINX_BIN='$(NGINX_BIN)' build-aux/install '$(OBJS)/$(MODULE)' \
+	    '$(DESTDIR)' '$(ENABLE)'
 
+## demo: a PKI, nginx and clients that are let in and refused
 .PHONY: demo
-demo: all                       ## a PKI, nginx and clients that are let in and refused
+demo: all
 	$(call need,$(DEMO_PACKAGES))
 	@$(call TEST_ENV,$(OBJS)) t/demo/run
 
+## test: everything: compilers, unit tests, t/ against nginx
 .PHONY: test
-test:                           ## everything: compilers, unit tests, t/ against nginx
+test:
 	$(call need,$(TEST_PACKAGES))
-	+@$(SUBMAKE) all check-compilers unit-programs
+	+@$(SUBMAKE) all unit-programs
+	+-@$(SUBMAKE) check-compilers
 	@$(call TEST_ENV,$(OBJS)) OBJS='$(OBJS)' $(PROVE) -j2 -It/lib -r t
 
+## unit: unit tests under ASan and UBSan; T="der name": these
 .PHONY: unit
-unit: unit-programs             ## unit tests under ASan and UBSan; T="der name": these
+unit: unit-programs
 	@OBJS='$(OBJS)' T='$(T)' $(PROVE) t/unit.t
 
 .PHONY: unit-programs
@@ -109,15 +115,17 @@ unit-programs:
 	$(configure_headers)
 	$(call programs,unit,$(ASAN) $(UBSAN))
 
+## valgrind: unit tests under valgrind
 .PHONY: valgrind
-valgrind:                       ## unit tests under valgrind
+valgrind:
 	$(call need,$(UNIT_PACKAGES) valgrind)
 	$(configure_headers)
 	$(call programs,valgrind)
 	@OBJS='$(OBJS)' T='$(T)' KIND=valgrind $(PROVE) t/unit.t
 
+## check-compilers: no warning by gcc, by clang, without nginx's debug
 .PHONY: check-compilers
-check-compilers:                ## no warning by gcc, by clang, without nginx's debug
+check-compilers:
 	$(call need,$(CHECK_PACKAGES))
 	+@$(SUBMAKE) check-gcc check-clang check-nodebug
 
@@ -131,8 +139,9 @@ check-gcc check-clang check-nodebug:
 	    $(CPPFLAGS),$(LDFLAGS))
 	$(call build,$(OBJS)/$@,modules)
 
+## asan: t/ with the module under ASan and UBSan in nginx
 .PHONY: asan
-asan:                           ## t/ with the module under ASan and UBSan in nginx
+asan:
 	$(call need,$(TEST_PACKAGES))
 	$(call configure,$(OBJS)/asan,gcc,$(WARN),-O1 -g $(ASAN) \
 	    $(UBSAN),$(ASAN) $(UBSAN))
@@ -140,8 +149,9 @@ asan:                           ## t/ with the module under ASan and UBSan in ng
 	@$(call TEST_ENV,$(OBJS)/asan,$(PRELOAD)) $(ASAN_ENV) \
 	    $(PROVE) -j2 -It/lib $(NGINX_TESTS)
 
+## asan-full: t/ with all of nginx under ASan, each allocation apart
 .PHONY: asan-full
-asan-full:                      ## t/ with all of nginx under ASan, each allocation apart
+asan-full:
 	$(call need,$(TEST_PACKAGES) zlib1g-dev)
 	@build-aux/nginx-source '$(OBJS)/nginx' '$(NGINX_SRC)'
 	@$(MAKE) --no-print-directory asan-nginx NGINX_SRC='$(OBJS)/nginx'
@@ -161,20 +171,23 @@ asan-nginx-test:
 # the tests that start nginx: all but those of programs and of this file
 NGINX_TESTS = $(filter-out t/build.t t/unit.t,$(shell find t -name '*.t'))
 
+## bench: instructions per request and connection, as a table
 .PHONY: bench
-bench: all                      ## instructions per request and connection, as a table
+bench: all
 	$(call need,$(BENCH_PACKAGES))
 	@$(call TEST_ENV,$(OBJS)) t/bench/run
 
+## clean: remove what was built
 .PHONY: clean
-clean:                          ## remove what was built
+clean:
 	@rm -rf '$(OBJS)'
 
+## help: this list
 .PHONY: help
-help:                           ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' $(firstword $(MAKEFILE_LIST)) \
-	    | while read -r name text; do \
-	        printf '  make %-16s %s\n' "$$name" "$$text"; done
+help:
+	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST)) \
+	    | while IFS=: read -r name text; do \
+	        printf '  make %-16s%s\n' "$$name" "$$text"; done
 	@echo 'Variables: NGINX_SRC=FOLDER, nginx sources or development tree;'
 	@echo '  NGINX_BIN=FILE, the binary; NGINX_CONF_FLAGS="...", its configure'
 	@echo '  options; OBJS=FOLDER, where to build; CC, CFLAGS, LDFLAGS.'
