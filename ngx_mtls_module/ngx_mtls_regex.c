@@ -38,7 +38,7 @@ typedef struct {
 
 struct ngx_mtls_regex_s {
     pcre2_code                   *code;
-    ngx_uint_t                    jit;
+    size_t                        jit;       /* of its code, 0: none */
     ngx_str_t                     prefix;    /* every match begins so */
     ngx_uint_t                    nnames;
     ngx_mtls_regex_name_t         names[NGX_MTLS_REGEX_NAMES_MAX];
@@ -57,6 +57,7 @@ static ngx_int_t ngx_mtls_regex_names(ngx_mtls_regex_t *re,
     ngx_str_t *pattern, ngx_mtls_error_t *err);
 static ngx_int_t ngx_mtls_regex_prefix(ngx_pool_t *pool,
     ngx_mtls_regex_t *re, ngx_str_t *pattern);
+static ngx_uint_t ngx_mtls_regex_plain(u_char ch);
 static ngx_mtls_regex_process_t *ngx_mtls_regex_process(void);
 static void ngx_mtls_regex_free(void *data);
 
@@ -99,8 +100,13 @@ ngx_mtls_regex_compile(ngx_pool_t *pool, ngx_str_t *pattern,
     cln->handler = ngx_mtls_regex_free;
     cln->data = re;
 
-    /* where executable memory is forbidden, the interpreter does the same */
-    re->jit = (pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE) == 0);
+    /*
+     * where executable memory is forbidden, or the pattern says (*NO_JIT),
+     * the interpreter does the same
+     */
+
+    (void) pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE);
+    (void) pcre2_pattern_info(re->code, PCRE2_INFO_JITSIZE, &re->jit);
 
     if (!caseless && ngx_mtls_regex_prefix(pool, re, pattern) != NGX_OK) {
         return NGX_ERROR;
@@ -170,6 +176,16 @@ ngx_mtls_regex_names(ngx_mtls_regex_t *re, ngx_str_t *pattern,
 }
 
 
+/* whether an octet stands for itself after "\" */
+
+static ngx_uint_t
+ngx_mtls_regex_plain(u_char ch)
+{
+    return (ch > ' ' && ch < 0x7f && (ch < '0' || ch > '9')
+            && (ch < 'A' || ch > 'Z') && (ch < 'a' || ch > 'z'));
+}
+
+
 /*
  * The literal with which every value that matches begins: it spares most of
  * the calls where many regexes are tried on one value.  What is not plainly
@@ -199,34 +215,28 @@ ngx_mtls_regex_prefix(ngx_pool_t *pool, ngx_mtls_regex_t *re,
         p++;
     }
 
-    while (p < last) {
-        ch = *p++;
+    for ( /* void */ ; p < last; p++) {
+        ch = *p;
 
-        if (ch == '\\') {
-            if (p == last || *p <= ' ' || *p >= 0x7f
-                || (*p >= '0' && *p <= '9')
-                || ((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z'))
-            {
-                break;
-            }
+        if (ch == '\\' && last - p > 1 && ngx_mtls_regex_plain(p[1])) {
+            ch = *++p;
 
-            ch = *p++;
+        } else if (ngx_strchr("\\^$.[()?*+{", ch) != NULL) {
 
-        } else if (ch == '\0' || ngx_strchr("^$.[()?*+{", ch) != NULL) {
-            break;
-        }
+            /* which finds an octet of zero, too */
 
-        /* a quantifier may take the literal away or repeat it */
-
-        if (p < last && (*p == '?' || *p == '*' || *p == '{')) {
             break;
         }
 
         *dst++ = ch;
+    }
 
-        if (p < last && *p == '+') {
-            break;
-        }
+    /* a quantifier there, or after what stands for nothing, takes one away */
+
+    if (dst != re->prefix.data && p < last
+        && ngx_strchr("?*+{(\\", *p) != NULL)
+    {
+        dst--;
     }
 
     re->prefix.len = dst - re->prefix.data;
@@ -273,7 +283,7 @@ ngx_mtls_regex_match(ngx_mtls_regex_t *re, ngx_str_t *value,
         return NGX_ERROR;
     }
 
-    if (re->jit) {
+    if (re->jit != 0) {
         rc = pcre2_jit_match(re->code, value->data, value->len, 0, 0,
                              process->data, process->context);
     } else {
