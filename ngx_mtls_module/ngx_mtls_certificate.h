@@ -27,6 +27,10 @@ typedef struct {
     ngx_str_t                     oid;       /* content octets */
     ngx_mtls_der_t                value;     /* content of extnValue */
     ngx_uint_t                    critical;
+
+    /* late: ngx_mtls_certificate_extension_text() */
+    ngx_str_t                     text;
+    ngx_uint_t                    decoded;
 } ngx_mtls_extension_t;
 
 
@@ -43,14 +47,25 @@ typedef struct {
 
 /*
  * The values of one kind, in the order of the certificate, as text: dns in
- * lower case, ip as inet_ntop() prints it, rid dotted, dirname in RFC 4514
- * form.  A value whose data is NULL is undefined: an embedded NUL, octets
- * that its type does not allow, a wrong length.
+ * lower case, email with its domain in lower case, ip as inet_ntop() prints
+ * it, rid dotted, dirname in RFC 4514 form.  A value whose data is NULL is
+ * undefined: an embedded NUL, octets that its type does not allow (in dns, uri
+ * and email all but 0x20 to 0x7e), a wrong length, a malformed name.
  */
 typedef struct {
     ngx_str_t                    *elts;
     ngx_uint_t                    n;
 } ngx_mtls_values_t;
+
+
+/* the values of an attribute that occurs several times in a name */
+typedef struct ngx_mtls_list_s    ngx_mtls_list_t;
+
+struct ngx_mtls_list_s {
+    ngx_mtls_ava_t               *first;     /* its first occurrence */
+    ngx_mtls_values_t             values;
+    ngx_mtls_list_t              *next;
+};
 
 
 /* one DistributionPoint (RFC 5280 4.2.1.13) */
@@ -63,7 +78,8 @@ typedef struct {
      */
     u_char                      (*names)[NGX_MTLS_HASH_LEN];
     ngx_uint_t                    n;
-    ngx_uint_t                    reasons;   /* bits 1–8 as 1 << n; all: 0x1fe */
+    ngx_uint_t                    reasons;   /* bits 1–8 as 1 << n, all:
+                                                0x1fe */
     ngx_uint_t                    crl_issuer;  /* cRLIssuer is present */
 } ngx_mtls_dp_t;
 
@@ -96,6 +112,9 @@ typedef struct {
     ngx_mtls_values_t             san[NGX_MTLS_SAN_TYPES];
     ngx_mtls_values_t             san_all;   /* "dns:a", "uri:b" … */
 
+    /* canonical octets of the names in san[NGX_MTLS_SAN_DIRNAME] */
+    ngx_mtls_values_t             dirnames;
+
     /* object identifiers as dotted text */
     ngx_mtls_values_t             eku;
     ngx_mtls_values_t             policies;
@@ -105,13 +124,17 @@ typedef struct {
      * undefined: one undefined value
      */
 
-    ngx_mtls_dp_t                *dps;
-    ngx_uint_t                    ndps;
-    ngx_uint_t                    cdp_malformed;
-
     ngx_uint_t                    ca;        /* basicConstraints cA */
     ngx_uint_t                    key_usage; /* first octet reversed: bit n =
                                                 1 << n; all set if absent */
+
+    /* set by ngx_mtls_certificate_dps() */
+    ngx_mtls_dp_t                *dps;
+    ngx_uint_t                    ndps;
+    ngx_uint_t                    cdp_malformed;
+    ngx_uint_t                    dps_parsed;
+
+    ngx_mtls_list_t              *lists;     /* made when asked for */
 
     /* late facts; data is NULL until asked */
     ngx_str_t                     fingerprint_hex;
@@ -139,6 +162,24 @@ ngx_mtls_extension_t *ngx_mtls_certificate_extension(
     ngx_mtls_certificate_t *cert, const u_char *oid, size_t len);
 
 
+/*
+ * The text of an extension: of a value that is exactly one string of
+ * ngx_mtls_der_string() and does not begin with "#" that string, data is NULL
+ * where it cannot be decoded; of all else "#" and lower-case hexadecimal.
+ * NGX_ERROR: no memory.
+ */
+ngx_int_t ngx_mtls_certificate_extension_text(ngx_mtls_certificate_t *cert,
+    ngx_mtls_extension_t *ext, ngx_str_t *text);
+
+/*
+ * Reads cRLDistributionPoints into "dps"; without the extension there are
+ * none.  "cdp_malformed" is set where it occurs twice, cannot be parsed, breaks
+ * a rule of RFC 5280 4.2.1.13 or exceeds NGX_MTLS_DP_MAX or
+ * NGX_MTLS_DP_NAMES_MAX.  Costs nothing after the first call.  NGX_ERROR: no
+ * memory.
+ */
+ngx_int_t ngx_mtls_certificate_dps(ngx_mtls_certificate_t *cert);
+
 /* late facts: each makes its text on the first call; NGX_ERROR: no memory */
 ngx_int_t ngx_mtls_certificate_fingerprint(ngx_mtls_certificate_t *cert,
     ngx_str_t *hex);
@@ -149,9 +190,21 @@ ngx_int_t ngx_mtls_certificate_spki(ngx_mtls_certificate_t *cert,
 ngx_int_t ngx_mtls_certificate_serial(ngx_mtls_certificate_t *cert,
     ngx_str_t *hex);
 
-/* "rsa:2048", "ec:prime256v1", "ed25519", "ed448", else the algorithm's OID */
+/* canonical octets of the names */
+ngx_int_t ngx_mtls_certificate_subject(ngx_mtls_certificate_t *cert,
+    ngx_str_t *canonical);
+ngx_int_t ngx_mtls_certificate_issuer(ngx_mtls_certificate_t *cert,
+    ngx_str_t *canonical);
+
+/*
+ * "rsa:2048", "ec:prime256v1", "ed25519", "ed448"; "ec:1.2.3" for a curve
+ * without a name here; else the algorithm's OID
+ */
 ngx_int_t ngx_mtls_certificate_key_type(ngx_mtls_certificate_t *cert,
     ngx_str_t *type);
+
+/* makes "values" one undefined value */
+void ngx_mtls_values_undefined(ngx_mtls_values_t *values);
 
 
 #endif /* _NGX_MTLS_CERTIFICATE_H_INCLUDED_ */

@@ -129,5 +129,12 @@ size_t ngx_mtls_oid_parse(u_char *text, size_t len, u_char sep,
 ngx_int_t ngx_mtls_der_string(ngx_pool_t *pool, ngx_uint_t tag,
     ngx_mtls_der_t *raw, ngx_str_t *text);
 
+/* whether a tag is that of a string which ngx_mtls_der_string() decodes */
+#define ngx_mtls_der_is_string(tag)                                          \
+    ((tag) == NGX_MTLS_DER_UTF8 || (tag) == NGX_MTLS_DER_PRINTABLE           \
+     || (tag) == NGX_MTLS_DER_NUMERIC || (tag) == NGX_MTLS_DER_VISIBLE       \
+     || (tag) == NGX_MTLS_DER_IA5 || (tag) == NGX_MTLS_DER_T61               \
+     || (tag) == NGX_MTLS_DER_BMP || (tag) == NGX_MTLS_DER_UNIVERSAL)
+
 
 #endif /* _NGX_MTLS_DER_H_INCLUDED_ */
