@@ -333,7 +333,14 @@ like(crl($rsa, issuer_name => [[CN => 'x']]), qr/issuer cert|^verify fail/i,
 like(crl($rsa, entries_der => seq(integer(7), time_der(time)) x 1000),
      qr/^verify OK/, 'CRL: a thousand entries');
 
-($code, undef, my $err) = command(
+my $large = $rsa->large_crl(entries => 20_000, revoked => [$alice]);
+($code, $out, my $err) = command('openssl', 'crl', '-in', $large->path,
+                                 '-CAfile', $rsa->crt, '-noout', '-text');
+like($err, qr/^verify OK/, 'CRL: twenty thousand entries');
+is(() = $out =~ /Serial Number:/g, 20_001, 'CRL: all there');
+like($out, qr/Serial Number: ${\$alice->serial}\n/, 'CRL: with the one given');
+
+($code, undef, $err) = command(
     'openssl', 'verify', '-crl_check_all', '-CAfile', $pki->root->crt,
     (map { ('-CRLfile', $pki->dir . "/$_.crl") } qw(root inter)),
     '-untrusted', $pki->inter->crt, $pki->revoked->crt);

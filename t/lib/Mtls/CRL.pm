@@ -11,6 +11,7 @@ use warnings;
 our @ISA = 'Mtls::PKI::Cert';
 
 use Mtls::DER qw(:all);
+use Mtls::Util qw(command tool);
 
 
 sub crl {
@@ -56,6 +57,29 @@ sub crl {
     Mtls::PKI::install_crl($path, $crl);
 
     return $crl;
+}
+
+
+# A CRL of very many entries, made by t/tools/mkcrl.c: the certificates given
+# and others with serials of 16 octets.
+
+sub large_crl {
+    my ($self, %arg) = @_;
+
+    my $pki = $self->{pki};
+    my $format = $arg{format} || 'pem';
+    my $path = sprintf '%s/minted/%d.crl', $pki->dir, ++$pki->{minted};
+
+    my ($code, undef, $err) = command(
+        tool('mkcrl'), '-c', $self->crt, '-k', $self->key, '-o', $path,
+        '-f', $format, '-n', $arg{entries}, '-N', ++$self->{crl_number},
+        map { ('-r', ref $_ ? $_->serial : s/^0x//r) } @{$arg{revoked} || []});
+
+    die "mkcrl: $err\n" if $code;
+
+    return bless {
+        path => $path, format => $format,
+    }, 'Mtls::PKI::CRL';
 }
 
 
@@ -110,6 +134,7 @@ sub der  { $_[0]{der} }
 sub content {
     my $self = shift;
 
+    return Mtls::Util::slurp($self->{path}) if !defined $self->{der};
     return $self->{der} if $self->{format} eq 'der';
     return Mtls::DER::pem('X509 CRL', $self->{der});
 }

@@ -80,6 +80,9 @@ Mtls::PKI - certificates and CRLs, anything that a client or a CA could present
     );
     $crl->path  $crl->der  $crl->content    # content: as in the file
 
+    my $crl = $root->large_crl(entries => 1_000_000, revoked => [$c],
+                               format => 'der');        # EC and RSA keys
+
     install_crl("$dir/root.crl", $crl);     # atomically, by rename
 
 =head2 The usual cast

@@ -14,7 +14,8 @@ Mtls::Util - files, commands, waiting
     my ($code, $out, $err) = command('openssl', 'version');
     my ($code, $out, $err) = command({env => {A => 1}}, 'sh', '-c', '...');
     my $true = wait_for(sub { -e $path }, 5);   # what the sub gave, or false
-    die_with_parent();                          # in a forked child
+    die_with_parent($parent_pid);               # in a forked child
+    my $path = tool('mkcrl');                   # of t/tools, built if need be
 
 An exit code of 128 + N is a death by signal N.
 
@@ -24,12 +25,15 @@ use strict;
 use warnings;
 
 use Config ();
+use Cwd ();
 use Exporter 'import';
 use File::Temp ();
 use POSIX ();
 use Time::HiRes ();
 
-our @EXPORT_OK = qw(slurp spew command wait_for die_with_parent);
+our @EXPORT_OK = qw(slurp spew command tool wait_for die_with_parent);
+
+my %TOOL;                   # name => path, what was built
 
 
 sub slurp {
@@ -74,6 +78,41 @@ sub command {
     my $code = $? & 127 ? 128 + ($? & 127) : $? >> 8;
 
     return ($code, slurp("$out"), slurp("$err"));
+}
+
+
+# A program of t/tools; it goes to objs/tools, or else with this process.
+
+sub tool {
+    my $name = shift;
+
+    return $TOOL{$name} if $TOOL{$name};
+
+    my $top = Cwd::abs_path(__FILE__) =~ s{/t/lib/Mtls/Util\.pm$}{}r;
+    my @source = glob "$top/t/tools/$name*.c";
+    my $dir = "$top/objs";
+
+    if (-w $dir) {
+        $dir .= '/tools';
+        mkdir $dir;
+
+    } else {
+        $dir = File::Temp::tempdir('mtls-tool-XXXXXXXX', TMPDIR => 1,
+                                   CLEANUP => 1);
+    }
+
+    my $path = "$dir/$name";
+
+    if (grep { !-e $path || -M $_ < -M $path } @source) {
+        my ($code, undef, $err) = command(
+            $ENV{CC} || 'cc', '-O2', '-o', "$path.$$", @source,
+            '-lssl', '-lcrypto');
+
+        die "cannot build $name: $err\n" if $code;
+        rename "$path.$$", $path or die "$path: $!\n";
+    }
+
+    return $TOOL{$name} = $path;
 }
 
 
