@@ -123,6 +123,29 @@ ngx_int_t ngx_http_mtls_access_handler(ngx_http_request_t *r);
  */
 ngx_mtls_reason_e ngx_http_mtls_core_refusal(ngx_http_request_t *r);
 
+/* words of directives, ended by an empty one */
+typedef struct {
+    ngx_str_t                      word;
+    ngx_uint_t                     value;
+} ngx_http_mtls_word_t;
+
+extern ngx_http_mtls_word_t  ngx_http_mtls_revocations[];
+extern ngx_http_mtls_word_t  ngx_http_mtls_unknowns[];
+
+/* the value of the word that "arg" is; NGX_DECLINED: of none */
+ngx_int_t ngx_http_mtls_word(ngx_str_t *arg, ngx_http_mtls_word_t *words,
+    ngx_uint_t *value);
+
+/* what follows the prefix in "arg"; NGX_DECLINED: it begins otherwise */
+ngx_int_t ngx_http_mtls_prefixed(ngx_str_t *arg, const char *prefix,
+    ngx_str_t *rest);
+
+/* remembers the first mtls_* directive */
+void ngx_http_mtls_used(ngx_conf_t *cf);
+
+/* logs an error with its own place, or else the parser's */
+char *ngx_http_mtls_fail(ngx_conf_t *cf, ngx_mtls_error_t *err);
+
 /* directives */
 char *ngx_http_mtls_mode(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_mtls_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -144,6 +167,22 @@ ngx_int_t ngx_http_mtls_resolve(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf);
 ngx_int_t ngx_http_mtls_check(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf);
+
+/* sets a variable; an empty value is "not found" */
+ngx_int_t ngx_http_mtls_variable_set(ngx_http_variable_value_t *v,
+    ngx_str_t *value);
+
+/* variables of facts; "data" is a group's index, an attribute or a name */
+ngx_int_t ngx_http_mtls_variable_ca(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+ngx_int_t ngx_http_mtls_variable_groups(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+ngx_int_t ngx_http_mtls_variable_group(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+ngx_int_t ngx_http_mtls_variable_attribute(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+ngx_int_t ngx_http_mtls_variable_prefix(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 
 ngx_int_t ngx_http_mtls_add_variables(ngx_conf_t *cf);
 ngx_int_t ngx_http_mtls_compile_variables(ngx_conf_t *cf,

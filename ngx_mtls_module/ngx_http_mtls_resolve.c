@@ -14,7 +14,6 @@
 #include <ngx_http_mtls_module.h>
 
 
-static ngx_int_t ngx_http_mtls_fail(ngx_conf_t *cf, ngx_mtls_error_t *err);
 static ngx_int_t ngx_http_mtls_resolve_rules(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf);
 static ngx_int_t ngx_http_mtls_resolve_rule(ngx_conf_t *cf,
@@ -39,7 +38,8 @@ ngx_http_mtls_resolve(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
     ngx_memzero(&err, sizeof(ngx_mtls_error_t));
 
     if (ngx_mtls_ca_finish(mmcf->core.ca, &err) != NGX_OK) {
-        return ngx_http_mtls_fail(cf, &err);
+        (void) ngx_http_mtls_fail(cf, &err);
+        return NGX_ERROR;
     }
 
     if (ngx_http_mtls_resolve_rules(cf, mmcf) != NGX_OK
@@ -60,21 +60,6 @@ ngx_http_mtls_resolve(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
     }
 
     return ngx_http_mtls_attach(cf, mmcf);
-}
-
-
-static ngx_int_t
-ngx_http_mtls_fail(ngx_conf_t *cf, ngx_mtls_error_t *err)
-{
-    if (err->file.len) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "%*s in %V:%ui",
-                      err->len, err->text, &err->file, err->line);
-
-    } else {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "%*s", err->len, err->text);
-    }
-
-    return NGX_ERROR;
 }
 
 
@@ -156,7 +141,6 @@ ngx_http_mtls_cmp_groups(const void *one, const void *two)
 static ngx_int_t
 ngx_http_mtls_compile_policy(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
 {
-    ngx_int_t         rc;
     ngx_str_t        *labels;
     ngx_uint_t        i, n;
     ngx_mtls_error_t  err;
@@ -174,9 +158,14 @@ ngx_http_mtls_compile_policy(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
 
     ngx_memzero(&err, sizeof(ngx_mtls_error_t));
 
-    rc = ngx_mtls_policy_compile(mmcf->core.policy, labels, n, cf->log, &err);
+    if (ngx_mtls_policy_compile(mmcf->core.policy, labels, n, cf->log, &err)
+        != NGX_OK)
+    {
+        (void) ngx_http_mtls_fail(cf, &err);
+        return NGX_ERROR;
+    }
 
-    return (rc == NGX_OK) ? NGX_OK : ngx_http_mtls_fail(cf, &err);
+    return NGX_OK;
 }
 
 

@@ -1,0 +1,425 @@
+
+/*
+ * Copyright (C) the ngx_mtls_module authors
+ *
+ * The HTTP front: what the directives of trust, of sources and of state mean
+ * while they are read.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include <ngx_http_mtls_module.h>
+
+
+static ngx_int_t ngx_http_mtls_ca_option(ngx_conf_t *cf, ngx_str_t *arg,
+    ngx_uint_t *partial, ngx_uint_t *revocation, ngx_uint_t *unknown);
+static char *ngx_http_mtls_ca_glob(ngx_conf_t *cf, ngx_mtls_ca_t *ca,
+    ngx_mtls_label_t *label, ngx_str_t *path, ngx_uint_t partial);
+static ngx_int_t ngx_http_mtls_crl_option(ngx_conf_t *cf, ngx_str_t *arg,
+    ngx_mtls_source_t *options);
+static ngx_uint_t ngx_http_mtls_is_glob(ngx_str_t *path);
+
+
+char *
+ngx_http_mtls_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_mtls_main_conf_t *mmcf = conf;
+
+    ngx_int_t          rc;
+    ngx_str_t         *value, path;
+    ngx_uint_t         i, n, partial, revocation, unknown;
+    ngx_mtls_error_t   err;
+    ngx_mtls_label_t  *label;
+
+    (void) cmd;
+
+    ngx_http_mtls_used(cf);
+
+    value = cf->args->elts;
+
+    partial = 0;
+    revocation = NGX_CONF_UNSET_UINT;
+    unknown = NGX_CONF_UNSET_UINT;
+
+    /* options may stand anywhere behind the label; what is left are files */
+
+    for (n = 2, i = 2; i < cf->args->nelts; i++) {
+
+        rc = ngx_http_mtls_ca_option(cf, &value[i], &partial, &revocation,
+                                     &unknown);
+        if (rc == NGX_ERROR) {
+            return NGX_CONF_ERROR;
+        }
+
+        if (rc == NGX_DECLINED) {
+            value[n++] = value[i];
+        }
+    }
+
+    if (n == 2) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no file in \"mtls_ca %V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&err, sizeof(ngx_mtls_error_t));
+
+    if (ngx_mtls_ca_label(mmcf->core.ca, &value[1], revocation, unknown,
+                          &label, &err)
+        != NGX_OK)
+    {
+        return ngx_http_mtls_fail(cf, &err);
+    }
+
+    for (i = 2; i < n; i++) {
+
+        path = value[i];
+
+        if (ngx_conf_full_name(cf->cycle, &path, 1) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+        if (ngx_http_mtls_is_glob(&path)) {
+            if (ngx_http_mtls_ca_glob(cf, mmcf->core.ca, label, &path, partial)
+                != NGX_CONF_OK)
+            {
+                return NGX_CONF_ERROR;
+            }
+
+            continue;
+        }
+
+        if (ngx_mtls_ca_file(mmcf->core.ca, label, &path, partial, &err)
+            != NGX_OK)
+        {
+            return ngx_http_mtls_fail(cf, &err);
+        }
+    }
+
+    mmcf->active = 1;
+
+    return NGX_CONF_OK;
+}
+
+
+/* NGX_OK: an option; NGX_DECLINED: not one; NGX_ERROR: a bad one, logged */
+
+static ngx_int_t
+ngx_http_mtls_ca_option(ngx_conf_t *cf, ngx_str_t *arg, ngx_uint_t *partial,
+    ngx_uint_t *revocation, ngx_uint_t *unknown)
+{
+    ngx_str_t  word;
+
+    if (arg->len == 7 && ngx_strncmp(arg->data, "partial", 7) == 0) {
+        *partial = 1;
+        return NGX_OK;
+    }
+
+    if (ngx_http_mtls_prefixed(arg, "revocation=", &word) == NGX_OK) {
+        if (ngx_http_mtls_word(&word, ngx_http_mtls_revocations, revocation)
+            == NGX_OK)
+        {
+            return NGX_OK;
+        }
+
+    } else if (ngx_http_mtls_prefixed(arg, "unknown=", &word) == NGX_OK) {
+        if (ngx_http_mtls_word(&word, ngx_http_mtls_unknowns, unknown)
+            == NGX_OK)
+        {
+            return NGX_OK;
+        }
+
+    } else if (arg->len && arg->data[0] != '/'
+               && ngx_strlchr(arg->data, arg->data + arg->len, '=') == NULL)
+    {
+        return NGX_DECLINED;
+
+    } else if (arg->len && arg->data[0] == '/') {
+        return NGX_DECLINED;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\" in \"mtls_ca\", known are "
+                       "\"partial\", \"revocation=off|leaf|chain\" and "
+                       "\"unknown=deny|allow\"", arg);
+    return NGX_ERROR;
+}
+
+
+static char *
+ngx_http_mtls_ca_glob(ngx_conf_t *cf, ngx_mtls_ca_t *ca,
+    ngx_mtls_label_t *label, ngx_str_t *pattern, ngx_uint_t partial)
+{
+    char              *rv;
+    ngx_int_t          n;
+    ngx_str_t          name, path;
+    ngx_glob_t         gl;
+    ngx_uint_t         found;
+    ngx_mtls_error_t   err;
+
+    ngx_memzero(&gl, sizeof(ngx_glob_t));
+
+    gl.pattern = pattern->data;
+    gl.log = cf->log;
+    gl.test = 1;
+
+    if (ngx_open_glob(&gl) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_open_glob_n " \"%V\" failed", pattern);
+        return NGX_CONF_ERROR;
+    }
+
+    rv = NGX_CONF_OK;
+    found = 0;
+
+    ngx_memzero(&err, sizeof(ngx_mtls_error_t));
+
+    for ( ;; ) {
+        n = ngx_read_glob(&gl, &name);
+
+        if (n != NGX_OK) {
+            break;
+        }
+
+        found = 1;
+
+        path.len = name.len;
+        path.data = ngx_pnalloc(cf->pool, name.len + 1);
+        if (path.data == NULL) {
+            rv = NGX_CONF_ERROR;
+            break;
+        }
+
+        ngx_memcpy(path.data, name.data, name.len);
+        path.data[name.len] = '\0';
+
+        if (ngx_mtls_ca_file(ca, label, &path, partial, &err) != NGX_OK) {
+            rv = ngx_http_mtls_fail(cf, &err);
+            break;
+        }
+    }
+
+    ngx_close_glob(&gl);
+
+    if (rv == NGX_CONF_OK && !found) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no file matches \"%V\" in \"mtls_ca\"", pattern);
+        return NGX_CONF_ERROR;
+    }
+
+    return rv;
+}
+
+
+char *
+ngx_http_mtls_crl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_mtls_main_conf_t *mmcf = conf;
+
+    ngx_int_t           rc;
+    ngx_str_t          *value;
+    ngx_uint_t          i, n;
+    ngx_mtls_source_t   options, *source;
+
+    (void) cmd;
+
+    ngx_http_mtls_used(cf);
+
+    ngx_memzero(&options, sizeof(ngx_mtls_source_t));
+
+    options.kind = NGX_MTLS_SOURCE_CRL;
+    options.refresh = 60;
+    options.file = cf->conf_file->file.name;
+    options.line = cf->conf_file->line;
+
+    value = cf->args->elts;
+
+    for (n = 1, i = 1; i < cf->args->nelts; i++) {
+
+        rc = ngx_http_mtls_crl_option(cf, &value[i], &options);
+
+        if (rc == NGX_ERROR) {
+            return NGX_CONF_ERROR;
+        }
+
+        if (rc == NGX_DECLINED) {
+            value[n++] = value[i];
+        }
+    }
+
+    if (n == 1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "no file in \"mtls_crl\"");
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < n; i++) {
+
+        source = ngx_array_push(&mmcf->core.sources);
+        if (source == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *source = options;
+        source->path = value[i];
+
+        if (ngx_conf_full_name(cf->cycle, &source->path, 1) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+        source->glob = ngx_http_mtls_is_glob(&source->path);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* NGX_OK: an option; NGX_DECLINED: a path; NGX_ERROR: a bad one, logged */
+
+static ngx_int_t
+ngx_http_mtls_crl_option(ngx_conf_t *cf, ngx_str_t *arg,
+    ngx_mtls_source_t *options)
+{
+    time_t      *time;
+    ngx_str_t    word;
+    const char  *hint;
+
+    hint = "known are \"refresh=\", \"grace=\", \"max_age=\" and \"issuer=\"";
+
+    if (ngx_http_mtls_prefixed(arg, "issuer=", &word) == NGX_OK) {
+
+        if (word.len == 0) {
+            goto invalid;
+        }
+
+        options->issuer = word;
+
+        return ngx_conf_full_name(cf->cycle, &options->issuer, 1);
+    }
+
+    if (ngx_http_mtls_prefixed(arg, "refresh=", &word) == NGX_OK) {
+
+        if (word.len == 3 && ngx_strncmp(word.data, "off", 3) == 0) {
+            options->refresh = 0;
+            return NGX_OK;
+        }
+
+        time = &options->refresh;
+
+    } else if (ngx_http_mtls_prefixed(arg, "grace=", &word) == NGX_OK) {
+        time = &options->grace;
+
+    } else if (ngx_http_mtls_prefixed(arg, "max_age=", &word) == NGX_OK) {
+        time = &options->max_age;
+
+    } else if (arg->len && arg->data[0] == '/') {
+        return NGX_DECLINED;
+
+    } else if (arg->len
+               && (ngx_strlchr(arg->data, arg->data + arg->len, '=')
+                   || ngx_strlchr(arg->data, arg->data + arg->len, ':')))
+    {
+        goto invalid;
+
+    } else {
+        return NGX_DECLINED;
+    }
+
+    *time = ngx_parse_time(&word, 1);
+
+    if (*time == (time_t) NGX_ERROR || (*time == 0 && time != &options->grace))
+    {
+        hint = "it must be a time such as \"60s\" or \"1h\"";
+        goto invalid;
+    }
+
+    return NGX_OK;
+
+invalid:
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\" in \"mtls_crl\", %s",
+                       arg, hint);
+    return NGX_ERROR;
+}
+
+
+char *
+ngx_http_mtls_state_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_mtls_main_conf_t *mmcf = conf;
+
+    ngx_str_t  *value;
+
+    (void) cmd;
+
+    if (mmcf->state_path) {
+        return "is duplicate";
+    }
+
+    ngx_http_mtls_used(cf);
+
+    value = cf->args->elts;
+
+    mmcf->state_path = ngx_pcalloc(cf->pool, sizeof(ngx_path_t));
+    if (mmcf->state_path == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    mmcf->state_path->name = value[1];
+
+    while (mmcf->state_path->name.len > 1
+           && mmcf->state_path->name.data[mmcf->state_path->name.len - 1]
+              == '/')
+    {
+        mmcf->state_path->name.data[--mmcf->state_path->name.len] = '\0';
+    }
+
+    if (ngx_conf_full_name(cf->cycle, &mmcf->state_path->name, 0) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_mtls_zone_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_mtls_main_conf_t *mmcf = conf;
+
+    ssize_t     size;
+    ngx_str_t  *value;
+
+    (void) cmd;
+
+    if (mmcf->zone_size != NGX_CONF_UNSET_SIZE) {
+        return "is duplicate";
+    }
+
+    ngx_http_mtls_used(cf);
+
+    value = cf->args->elts;
+
+    size = ngx_parse_size(&value[1]);
+
+    if (size == NGX_ERROR || size < (ssize_t) (256 * 1024)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid size \"%V\" in \"mtls_zone\", "
+                           "it must be at least 256k", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    mmcf->zone_size = size;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_mtls_is_glob(ngx_str_t *path)
+{
+    return strpbrk((char *) path->data, "*?[") != NULL;
+}
