@@ -19,6 +19,10 @@
 #include <ngx_mtls_zone.h>
 
 
+/* of the process that does the background work */
+typedef struct ngx_mtls_manager_s  ngx_mtls_manager_t;
+
+
 /*
  * What the rooms below the fronts know of one configuration.  Everything but
  * the last part is constant once the configuration is read.
@@ -37,6 +41,8 @@ typedef struct {
     ngx_atomic_uint_t              generation; /* of the zone, last looked at */
     ngx_uint_t                     loaded;     /* all sources were attempted */
     time_t                         failed;     /* last bad read of a manifest */
+    ngx_uint_t                     held;       /* the run's folder is held */
+    ngx_mtls_manager_t            *manager;
 } ngx_mtls_conf_t;
 
 
@@ -44,10 +50,14 @@ typedef struct {
 #define NGX_MTLS_LOADING_TIMEOUT   5000
 
 
-/* ngx_path_manager_pt; data is a ngx_mtls_conf_t; returns the next call in ms */
+/*
+ * ngx_path_manager_pt, "data" is a ngx_mtls_conf_t.  The first call starts the
+ * work, which then has a timer and events of its own; returns when to call
+ * again (ms).
+ */
 ngx_msec_t ngx_mtls_manager(void *data);
 
-/* the same under "master_process off": from init_process, with a timer */
+/* starts the work; under "master_process off" from init_process */
 ngx_int_t ngx_mtls_manager_start(ngx_mtls_conf_t *conf, ngx_cycle_t *cycle);
 
 /*

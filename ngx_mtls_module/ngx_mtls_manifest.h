@@ -17,15 +17,26 @@
 #include <ngx_mtls_zone.h>
 
 
+#define NGX_MTLS_MANIFEST_NAME     "manifest"   /* of the file */
+
+/* hexadecimal digits of a table file's name */
+#define NGX_MTLS_NAME_LEN          (2 * NGX_MTLS_HASH_LEN)
+
+
 /* a table of a generation */
 typedef struct {
     u_char                         source[NGX_MTLS_HASH_LEN]; /* its key */
     u_char                         file[NGX_MTLS_HASH_LEN];   /* file's key */
     u_char                         hash[NGX_MTLS_HASH_LEN];   /* of header */
-    u_char                         name[2 * NGX_MTLS_HASH_LEN + 1];
-    ngx_str_t                      path;        /* of the source file */
+    u_char                         name[NGX_MTLS_NAME_LEN + 1];
+    ngx_str_t                      path;        /* of the source file, NUL */
     time_t                         grace;
     time_t                         max_age;
+
+    /* the source file when it was read, at "taken": for the next manager */
+    ngx_mtls_stat_t                stat;
+    time_t                         taken;
+
     ngx_mtls_table_t               table;       /* mapped */
 } ngx_mtls_slot_t;
 
@@ -36,11 +47,11 @@ typedef struct {
     ngx_atomic_uint_t              generation;
     ngx_atomic_uint_t              words[NGX_MTLS_WORDS];
 
-    /* keys of sources whose first attempt has ended, good or bad */
+    /* keys of sources whose first attempt has ended, good or bad; sorted */
     u_char                       (*attempted)[NGX_MTLS_HASH_LEN];
     ngx_uint_t                     nattempted;
 
-    ngx_mtls_slot_t               *slots;
+    ngx_mtls_slot_t               *slots;       /* sorted by name */
     ngx_uint_t                     nslots;
 
     /* hash (issuer, distribution point or zeroes) → slots; private */
@@ -50,20 +61,25 @@ typedef struct {
 
 /*
  * Writes "manifest" into "dir" by a temporary file, fsync and rename, MACed
- * with the zone's key.  By the manager only.  NGX_ERROR: "err" says why.
+ * with the zone's key.  By the manager only, which needs to fill neither pool,
+ * tables nor index.  Sorts "attempted" and "slots".  NGX_ERROR: "err" says
+ * why, and the manifest that was there stays.
  */
 ngx_int_t ngx_mtls_manifest_write(ngx_str_t *dir, ngx_mtls_zone_t *zone,
     ngx_mtls_manifest_t *m, ngx_mtls_error_t *err);
 
 /*
- * Reads the manifest of "dir", checks its MAC and run id, and maps its tables
- * (those that "old" has mapped under the same hash are taken over, so "old"
- * may be NULL and is destroyed only on success).  NGX_DECLINED: not there or
- * bad, "old" stays usable.
+ * Reads the manifest of "dir", checks its MAC, run id and that it is not of a
+ * generation before the zone's, and maps its tables; of "sources" (array of
+ * ngx_mtls_source_t) only, all if that is NULL.  Tables that "old" (which may
+ * be NULL) has mapped under the same hash are taken over.  NGX_OK: "old" is
+ * destroyed.  NGX_AGAIN: one of the sources was not attempted yet;
+ * NGX_DECLINED: not there, bad, or out of memory, "err" says why; in both
+ * cases "old" stays as it is.
  */
 ngx_int_t ngx_mtls_manifest_read(ngx_str_t *dir, ngx_mtls_zone_t *zone,
-    ngx_mtls_manifest_t *old, ngx_log_t *log, ngx_mtls_manifest_t **m,
-    ngx_mtls_error_t *err);
+    ngx_array_t *sources, ngx_mtls_manifest_t *old, ngx_log_t *log,
+    ngx_mtls_manifest_t **m, ngx_mtls_error_t *err);
 
 void ngx_mtls_manifest_destroy(ngx_mtls_manifest_t *m);
 
@@ -73,8 +89,10 @@ ngx_uint_t ngx_mtls_manifest_attempted(ngx_mtls_manifest_t *m,
 
 /*
  * The slots of CRLs of this issuer whose issuing distribution point has the
- * name "dp" (a hash of ngx_mtls_general_name_hash()), or, with NULL, all
- * slots of the issuer.  Returns their count; one probe.
+ * name "dp" (a hash of ngx_mtls_general_name_hash()); with a "dp" of zeroes,
+ * those whose issuing distribution point has no name, or that have none; with
+ * NULL, all slots of the issuer.  Returns their count; one probe.  What it
+ * gives holds until the next ngx_mtls_manager_sync().
  */
 ngx_uint_t ngx_mtls_manifest_find(ngx_mtls_manifest_t *m,
     const u_char issuer[NGX_MTLS_HASH_LEN], const u_char *dp,

@@ -16,6 +16,9 @@
 
 #define NGX_MTLS_SOURCE_CRL        1    /* kinds */
 
+/* a file whose ctime lies this near to its reading (s) is read once more */
+#define NGX_MTLS_SOURCE_RACY       2
+
 
 /* one directive that names a source; a glob stands for many files */
 typedef struct {
@@ -44,7 +47,8 @@ typedef struct {
 
 /*
  * Sets source->key: SHA-256 over kind, path, options and the digest of the
- * trust that its signers are judged by.
+ * trust that its signers are judged by.  "refresh" is no part of it: it
+ * changes no table.
  */
 ngx_int_t ngx_mtls_source_key(ngx_mtls_source_t *source,
     const u_char trust[NGX_MTLS_HASH_LEN]);
@@ -55,7 +59,9 @@ ngx_int_t ngx_mtls_source_file_key(ngx_mtls_source_t *source,
 
 /*
  * The paths that a source means now, sorted: array of ngx_str_t from the
- * pool, each with a NUL.  NGX_ERROR: out of memory or the glob failed.
+ * pool, each with a NUL.  A glob that matches nothing gives none, one that
+ * could not look into a folder is NGX_ERROR, logged if "log" is not NULL, as
+ * is out of memory.
  */
 ngx_int_t ngx_mtls_source_paths(ngx_mtls_source_t *source, ngx_pool_t *pool,
     ngx_log_t *log, ngx_array_t *paths);
@@ -70,7 +76,8 @@ ngx_uint_t ngx_mtls_source_changed(ngx_mtls_stat_t *old, time_t taken,
 /*
  * Whether "user" and its groups (as the worker has them) can open each of the
  * paths for reading; asked in a child where the master is root.
- * NGX_DECLINED: "err" names user, path and cause.
+ * NGX_DECLINED: "err" names user, path and cause.  NGX_ERROR: it could not be
+ * found out, "err" says why.
  */
 ngx_int_t ngx_mtls_source_readable(ngx_array_t *paths, ngx_core_conf_t *ccf,
     ngx_log_t *log, ngx_mtls_error_t *err);

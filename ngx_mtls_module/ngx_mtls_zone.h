@@ -25,6 +25,14 @@
 #define NGX_MTLS_ZONE_CERTS        512   /* intermediates kept */
 
 
+/* an intermediate: one block, so that one store publishes it whole */
+typedef struct {
+    u_char                         fingerprint[NGX_MTLS_HASH_LEN];
+    size_t                         len;
+    u_char                         der[1];
+} ngx_mtls_zone_cert_t;
+
+
 /*
  * The root of the zone's slab pool.  "run_id" and "key" are written once,
  * before any worker starts.  The words are read without a lock and written by
@@ -36,12 +44,11 @@ typedef struct {
     ngx_atomic_t                   generation;   /* 0: nothing published */
     ngx_atomic_t                   words[NGX_MTLS_WORDS];
 
-    /* DER of intermediates, found by fingerprint, under the slab's mutex */
-    struct {
-        u_char                     fingerprint[NGX_MTLS_HASH_LEN];
-        u_char                    *der;
-        size_t                     len;
-    }                              certs[NGX_MTLS_ZONE_CERTS];
+    /*
+     * intermediates, placed by their fingerprint; under the slab's mutex,
+     * which the master gives back where a worker was killed holding it
+     */
+    ngx_mtls_zone_cert_t          *certs[NGX_MTLS_ZONE_CERTS];
 } ngx_mtls_zone_t;
 
 
@@ -55,7 +62,8 @@ typedef struct {
 
 /*
  * Sets the zone up at start, or adopts what is there at reload; to be called
- * from the shm zone's init handler.
+ * from the shm zone's init handler.  NGX_ERROR, logged: the zone is too small,
+ * or there are no random numbers.
  */
 ngx_int_t ngx_mtls_zone_init(ngx_shm_zone_t *shm_zone, void *data);
 

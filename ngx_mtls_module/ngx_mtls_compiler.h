@@ -1,0 +1,69 @@
+
+/*
+ * Copyright (C) the ngx_mtls_module authors
+ *
+ * The compiler: a child process per source file, so that neither the size of
+ * a file nor a fault in reading it reaches the process that started it.
+ */
+
+
+#ifndef _NGX_MTLS_COMPILER_H_INCLUDED_
+#define _NGX_MTLS_COMPILER_H_INCLUDED_
+
+
+#include <ngx_mtls.h>
+#include <ngx_event.h>
+#include <ngx_mtls_crl.h>
+
+
+/* a child that takes longer (ms) is killed */
+#define NGX_MTLS_COMPILER_TIMEOUT  60000
+
+
+typedef struct ngx_mtls_compiler_s  ngx_mtls_compiler_t;
+
+/* one child at a time; the first part is the caller's */
+struct ngx_mtls_compiler_s {
+    ngx_log_t                     *log;
+    ngx_fd_t                       lock;      /* kept open by the child */
+    void                          *data;
+
+    /* the child ended: what follows is filled, another one may be started */
+    void                         (*handler)(ngx_mtls_compiler_t *compiler);
+
+    /*
+     * NGX_OK: the tables in "made" are there under their temporary names;
+     * NGX_DECLINED: the file is refused; NGX_ERROR: the attempt failed for a
+     * reason that may pass.  In the last two cases "err" says why.
+     */
+    ngx_int_t                      rc;
+    ngx_mtls_crl_made_t           *made;
+    ngx_uint_t                     nmade;
+    u_char                         hash[NGX_MTLS_HASH_LEN]; /* of the octets */
+    ngx_mtls_error_t               err;
+
+    ngx_pid_t                      pid;       /* 0: no child */
+    ngx_str_t                      path;      /* of the job */
+    ngx_connection_t              *connection;
+    u_char                        *buf;
+    size_t                         len;
+};
+
+
+/* allocates from the pool what the reports of all children need */
+ngx_int_t ngx_mtls_compiler_init(ngx_mtls_compiler_t *compiler,
+    ngx_pool_t *pool);
+
+/*
+ * Starts a child.  Of what the job points at, the path must hold until the
+ * child has ended, all else until this returns.  NGX_ERROR: "err" says why,
+ * the handler is not called.
+ */
+ngx_int_t ngx_mtls_compiler_start(ngx_mtls_compiler_t *compiler,
+    ngx_mtls_crl_job_t *job);
+
+/* ends the child, if there is one; the handler is not called */
+void ngx_mtls_compiler_kill(ngx_mtls_compiler_t *compiler);
+
+
+#endif /* _NGX_MTLS_COMPILER_H_INCLUDED_ */

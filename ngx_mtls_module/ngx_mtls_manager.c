@@ -1,0 +1,479 @@
+
+/*
+ * Copyright (C) the ngx_mtls_module authors
+ *
+ * The manager: polls sources, has them compiled, publishes generations.
+ *
+ * One timer drives it, and the end of each child.  It may be killed at any
+ * instruction: every file is written under another name first, and the words
+ * of the zone are raised when all they speak of is there.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include <ngx_mtls_manager_file.h>
+
+
+/* ms */
+#define NGX_MTLS_MANAGER_TICK      1000
+#define NGX_MTLS_MANAGER_LOCK      100     /* until the lock is tried again */
+#define NGX_MTLS_MANAGER_PATIENCE  10000   /* until that is worth a line */
+
+
+static ngx_mtls_manager_t *ngx_mtls_manager_create(ngx_mtls_conf_t *conf,
+    ngx_cycle_t *cycle);
+static ngx_int_t ngx_mtls_manager_sources(ngx_mtls_manager_t *m);
+static void ngx_mtls_manager_cleanup(void *data);
+static void ngx_mtls_manager_handler(ngx_event_t *ev);
+static void ngx_mtls_manager_compiled(ngx_mtls_compiler_t *compiler);
+static void ngx_mtls_manager_step(ngx_mtls_manager_t *m);
+static void ngx_mtls_manager_open(ngx_mtls_manager_t *m);
+static void ngx_mtls_manager_tick(ngx_mtls_manager_t *m);
+
+
+ngx_msec_t
+ngx_mtls_manager(void *data)
+{
+    ngx_mtls_conf_t *conf = data;
+
+    if (conf->manager == NULL) {
+
+        /*
+         * Children are waited for by us: without nginx's handler their ends
+         * are no news for the log.
+         */
+
+        (void) signal(SIGCHLD, SIG_DFL);
+
+        (void) ngx_mtls_manager_start(conf, (ngx_cycle_t *) ngx_cycle);
+    }
+
+    return NGX_MTLS_MANAGER_TICK;
+}
+
+
+ngx_int_t
+ngx_mtls_manager_start(ngx_mtls_conf_t *conf, ngx_cycle_t *cycle)
+{
+    ngx_mtls_manager_t  *m;
+
+    m = ngx_mtls_manager_create(conf, cycle);
+    if (m == NULL) {
+        return NGX_ERROR;
+    }
+
+    conf->manager = m;
+
+    ngx_add_timer(&m->timer, 1);
+
+    return NGX_OK;
+}
+
+
+static ngx_mtls_manager_t *
+ngx_mtls_manager_create(ngx_mtls_conf_t *conf, ngx_cycle_t *cycle)
+{
+    ngx_mtls_manager_t  *m;
+    ngx_pool_cleanup_t  *cln;
+
+    m = ngx_pcalloc(cycle->pool, sizeof(ngx_mtls_manager_t));
+    if (m == NULL) {
+        return NULL;
+    }
+
+    m->conf = conf;
+    m->pool = cycle->pool;
+    m->log = cycle->log;
+
+    m->timer.handler = ngx_mtls_manager_handler;
+    m->timer.data = m;
+    m->timer.log = m->log;
+    m->timer.cancelable = 1;
+
+    m->run.alive = -1;
+    m->run.compile = -1;
+    m->run_since = ngx_current_msec;
+    m->run_retry = ngx_current_msec;
+    m->cold = 1;
+
+    ngx_queue_init(&m->pending);
+
+    m->compiler.log = m->log;
+    m->compiler.data = m;
+    m->compiler.handler = ngx_mtls_manager_compiled;
+
+    if (ngx_mtls_compiler_init(&m->compiler, m->pool) != NGX_OK
+        || ngx_mtls_manager_sources(m) != NGX_OK)
+    {
+        return NULL;
+    }
+
+    cln = ngx_pool_cleanup_add(m->pool, 0);
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    cln->handler = ngx_mtls_manager_cleanup;
+    cln->data = m;
+
+    return m;
+}
+
+
+static ngx_int_t
+ngx_mtls_manager_sources(ngx_mtls_manager_t *m)
+{
+    ngx_uint_t                  i, j;
+    ngx_mtls_source_t          *source;
+    ngx_mtls_manager_source_t  *s;
+
+    if (ngx_array_init(&m->sources, m->pool, m->conf->sources.nelts + 1,
+                       sizeof(ngx_mtls_manager_source_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    source = m->conf->sources.elts;
+
+    for (i = 0; i < m->conf->sources.nelts; i++) {
+
+        /* the same twice is one source, looked at as often as the first says */
+
+        for (j = 0; j < i; j++) {
+            if (ngx_memcmp(source[i].key, source[j].key, NGX_MTLS_HASH_LEN)
+                == 0)
+            {
+                break;
+            }
+        }
+
+        if (j < i) {
+            continue;
+        }
+
+        /* files point to their source: the array must not move */
+
+        s = ngx_array_push(&m->sources);
+
+        ngx_memzero(s, sizeof(ngx_mtls_manager_source_t));
+
+        s->conf = &source[i];
+        s->due = ngx_current_msec;
+
+        ngx_rbtree_init(&s->tree, &s->sentinel, ngx_str_rbtree_insert_value);
+        ngx_queue_init(&s->files);
+    }
+
+    m->unattempted = m->sources.nelts;
+
+    return NGX_OK;
+}
+
+
+/* an old cycle of a process without a master */
+
+static void
+ngx_mtls_manager_cleanup(void *data)
+{
+    ngx_mtls_manager_t *m = data;
+
+    if (m->timer.timer_set) {
+        ngx_del_timer(&m->timer);
+    }
+
+    ngx_mtls_manager_reset(m);
+    ngx_mtls_run_close(&m->run);
+}
+
+
+ngx_msec_t
+ngx_mtls_manager_delay(ngx_uint_t tries)
+{
+    return (tries < 6 ? (ngx_msec_t) 1 << tries : 60) * 1000;
+}
+
+
+static void
+ngx_mtls_manager_handler(ngx_event_t *ev)
+{
+    ngx_mtls_manager_step(ev->data);
+}
+
+
+static void
+ngx_mtls_manager_compiled(ngx_mtls_compiler_t *compiler)
+{
+    ngx_mtls_manager_t *m = compiler->data;
+
+    ngx_mtls_manager_take(m);
+    ngx_mtls_manager_step(m);
+}
+
+
+/* all that is due now, and the timer for what is next */
+
+static void
+ngx_mtls_manager_step(ngx_mtls_manager_t *m)
+{
+    ngx_msec_t  next;
+
+    if (!m->ready) {
+        ngx_mtls_manager_open(m);
+    }
+
+    next = NGX_MTLS_MANAGER_TICK;
+
+    if (m->ready) {
+        ngx_mtls_manager_tick(m);
+        ngx_mtls_manager_next(m);
+        ngx_mtls_manager_publish(m);
+        ngx_mtls_manager_sweep(m);
+
+        if (m->renew) {
+            next = NGX_MTLS_MANAGER_BATCH;
+        }
+
+    } else if (m->run_tries == 0) {
+        next = NGX_MTLS_MANAGER_LOCK;
+    }
+
+    ngx_add_timer(&m->timer, next);
+}
+
+
+/*
+ * A reload starts the new manager before the old one is told to quit: the one
+ * that has the lock works, the other one waits for it.
+ */
+
+static void
+ngx_mtls_manager_open(ngx_mtls_manager_t *m)
+{
+    ngx_int_t         rc;
+    ngx_mtls_error_t  err;
+
+    if (!ngx_mtls_manager_due(m->run_retry)) {
+        return;
+    }
+
+    rc = ngx_mtls_run_open(&m->conf->dir, &m->run, &err);
+
+    if (rc == NGX_OK) {
+
+        if (m->run_tries) {
+            ngx_log_error(NGX_LOG_NOTICE, m->log, 0,
+                          "mtls: state folder \"%V\" is good again",
+                          &m->conf->dir);
+        }
+
+        m->ready = 1;
+        m->run_tries = 0;
+        m->run_waits = 0;
+        m->compiler.lock = m->run.compile;
+
+        ngx_mtls_manager_takeover(m);
+
+        return;
+    }
+
+    if (rc == NGX_AGAIN) {
+        m->run_tries = 0;
+        m->run_retry = ngx_current_msec + NGX_MTLS_MANAGER_LOCK;
+
+        if (!m->run_waits
+            && ngx_current_msec - m->run_since > NGX_MTLS_MANAGER_PATIENCE)
+        {
+            m->run_waits = 1;
+            ngx_log_error(NGX_LOG_WARN, m->log, 0,
+                          "mtls: waiting for the manager that holds the lock "
+                          "in \"%V\"", &m->conf->dir);
+        }
+
+        return;
+    }
+
+    m->run_retry = ngx_current_msec + ngx_mtls_manager_delay(m->run_tries);
+
+    if (m->run_tries++ == 0) {
+        ngx_log_error(NGX_LOG_ERR, m->log, 0,
+                      "mtls: %*s; nothing can be loaded until this is mended",
+                      err.len, err.text);
+    }
+}
+
+
+void
+ngx_mtls_manager_attempted(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_source_t *source)
+{
+    if (source->attempted) {
+        return;
+    }
+
+    source->attempted = 1;
+    m->unattempted--;
+
+    /* a first attempt turns "loading" into an answer, even a failed one */
+
+    m->changed = 1;
+    ngx_mtls_manager_renew(m);
+}
+
+
+void
+ngx_mtls_manager_renew(ngx_mtls_manager_t *m)
+{
+    if (!m->renew) {
+        m->renew = 1;
+        m->since = ngx_current_msec;
+    }
+}
+
+
+static void
+ngx_mtls_manager_tick(ngx_mtls_manager_t *m)
+{
+    ngx_uint_t                  i;
+    ngx_queue_t                *q;
+    ngx_mtls_manager_file_t    *file;
+    ngx_mtls_manager_source_t  *source;
+
+    source = m->sources.elts;
+
+    for (i = 0; i < m->sources.nelts; i++) {
+
+        if (!source[i].polled
+            || (source[i].conf->refresh
+                && ngx_mtls_manager_due(source[i].due)))
+        {
+            ngx_mtls_manager_poll(m, &source[i]);
+        }
+
+        for (q = ngx_queue_head(&source[i].files);
+             q != ngx_queue_sentinel(&source[i].files);
+             q = ngx_queue_next(q))
+        {
+            file = ngx_queue_data(q, ngx_mtls_manager_file_t, link);
+
+            if (file->tries
+                && !file->queued
+                && file != m->running
+                && ngx_mtls_manager_due(file->retry))
+            {
+                ngx_mtls_manager_queue(m, file);
+            }
+
+            ngx_mtls_manager_stale(m, file);
+        }
+    }
+}
+
+
+/* back to the beginning */
+
+void
+ngx_mtls_manager_reset(ngx_mtls_manager_t *m)
+{
+    ngx_uint_t                  i;
+    ngx_queue_t                *q;
+    ngx_mtls_manager_file_t    *file;
+    ngx_mtls_manager_source_t  *source;
+
+    ngx_mtls_compiler_kill(&m->compiler);
+    m->running = NULL;
+
+    ngx_queue_init(&m->pending);
+
+    source = m->sources.elts;
+
+    for (i = 0; i < m->sources.nelts; i++) {
+
+        while (!ngx_queue_empty(&source[i].files)) {
+            q = ngx_queue_head(&source[i].files);
+            file = ngx_queue_data(q, ngx_mtls_manager_file_t, link);
+            ngx_mtls_manager_forget(file);
+        }
+
+        source[i].waiting = 0;
+        source[i].polled = 0;
+        source[i].attempted = 0;
+        source[i].issuer_known = 0;
+    }
+
+    m->unattempted = m->sources.nelts;
+
+    ngx_mtls_run_close(&m->run);
+
+    m->ready = 0;
+    m->cold = 1;
+    m->run_since = ngx_current_msec;
+}
+
+
+ngx_int_t
+ngx_mtls_manager_sync(ngx_mtls_conf_t *conf, ngx_log_t *log)
+{
+    ngx_int_t             rc;
+    ngx_mtls_zone_t      *zone;
+    ngx_mtls_error_t      err;
+    ngx_atomic_uint_t     generation;
+    ngx_mtls_manifest_t  *m;
+
+    zone = ngx_mtls_zone(conf->shm_zone);
+    generation = ngx_mtls_zone_generation(zone);
+
+    if (conf->sources.nelts == 0) {
+        conf->generation = generation;
+        conf->loaded = 1;
+        return NGX_OK;
+    }
+
+    /* nothing is published, nothing is new, or it was just tried */
+
+    if (generation == conf->generation
+        || (conf->failed && conf->failed == ngx_time()))
+    {
+        return conf->loaded ? NGX_OK : NGX_AGAIN;
+    }
+
+    rc = NGX_DECLINED;
+
+    if (conf->held || ngx_mtls_run_hold(&conf->dir, &err) == NGX_OK) {
+        conf->held = 1;
+        rc = ngx_mtls_manifest_read(&conf->dir, zone, &conf->sources,
+                                    conf->manifest, log, &m, &err);
+    }
+
+    if (rc == NGX_DECLINED) {
+
+        if (conf->failed == 0) {
+            ngx_log_error(NGX_LOG_ERR, log, 0,
+                          "mtls: generation %uA cannot be used: %*s; "
+                          "the last good one stays",
+                          generation, err.len, err.text);
+        }
+
+        conf->failed = ngx_time();
+
+        return conf->loaded ? NGX_OK : NGX_AGAIN;
+    }
+
+    /*
+     * NGX_AGAIN: the manifest is that of another configuration, and what this
+     * one has, if anything, stays
+     */
+
+    if (rc == NGX_OK) {
+        conf->manifest = m;
+        conf->loaded = 1;
+    }
+
+    conf->failed = 0;
+    conf->generation = generation;
+
+    return conf->loaded ? NGX_OK : NGX_AGAIN;
+}

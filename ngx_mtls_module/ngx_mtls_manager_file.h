@@ -1,0 +1,174 @@
+
+/*
+ * Copyright (C) the ngx_mtls_module authors
+ *
+ * What the files of the manager share: its state, per source and per file.
+ */
+
+
+#ifndef _NGX_MTLS_MANAGER_FILE_H_INCLUDED_
+#define _NGX_MTLS_MANAGER_FILE_H_INCLUDED_
+
+
+#include <ngx_mtls_compiler.h>
+#include <ngx_mtls_manager.h>
+#include <ngx_mtls_run.h>
+
+
+/* a source of the configuration */
+typedef struct {
+    ngx_mtls_source_t             *conf;
+
+    ngx_rbtree_t                   tree;       /* of files, by path */
+    ngx_rbtree_node_t              sentinel;
+    ngx_queue_t                    files;      /* the same */
+
+    ngx_msec_t                     due;        /* of the next poll */
+    ngx_uint_t                     waiting;    /* first attempts not ended */
+
+    ngx_mtls_stat_t                issuer;     /* of issuer=FILE */
+    time_t                         issuer_taken;
+
+    unsigned                       polled:1;
+    unsigned                       attempted:1;
+    unsigned                       failed:1;   /* the glob, and it was said */
+    unsigned                       issuer_known:1;
+} ngx_mtls_manager_source_t;
+
+
+/*
+ * The tables of one file, in three parallel arrays.  They stay when the file
+ * vanishes or goes bad.
+ */
+typedef struct {
+    ngx_mtls_table_header_t       *headers;
+    ngx_mtls_crl_made_t           *made;
+    u_char                        *stale;      /* and it was said */
+    ngx_uint_t                     n;
+} ngx_mtls_manager_tables_t;
+
+
+/* a file of a source; allocated on its own, with its path */
+typedef struct {
+    ngx_str_node_t                 node;       /* the path */
+    ngx_queue_t                    link;       /* in source->files */
+    ngx_queue_t                    queue;      /* in manager->pending */
+
+    ngx_mtls_manager_source_t     *source;
+    u_char                         key[NGX_MTLS_HASH_LEN];
+
+    ngx_mtls_stat_t                stat;       /* at the last attempt */
+    time_t                         taken;
+
+    ngx_mtls_manager_tables_t      tables;
+    ngx_mtls_stat_t                good;       /* of the tables */
+    time_t                         good_taken;
+
+    ngx_uint_t                     tries;      /* that failed, in a row */
+    ngx_msec_t                     retry;      /* when, if tries */
+
+    u_char                         said[NGX_MTLS_HASH_LEN]; /* last error */
+    ngx_mtls_stat_t                said_stat;  /* and of which file */
+
+    unsigned                       seen:1;     /* by this poll */
+    unsigned                       queued:1;
+    unsigned                       tried:1;    /* the first attempt ended */
+    unsigned                       counted:1;  /* in source->waiting */
+    unsigned                       known:1;    /* "stat" is of an attempt */
+    unsigned                       bad:1;
+    unsigned                       gone:1;
+} ngx_mtls_manager_file_t;
+
+
+struct ngx_mtls_manager_s {
+    ngx_mtls_conf_t               *conf;
+    ngx_pool_t                    *pool;
+    ngx_log_t                     *log;
+    ngx_event_t                    timer;
+
+    ngx_mtls_run_t                 run;
+    ngx_msec_t                     run_since;  /* waiting for its locks */
+    ngx_msec_t                     run_retry;
+    ngx_uint_t                     run_tries;
+    ngx_msec_t                     sweep;      /* when to clean up */
+
+    ngx_array_t                    sources;    /* ngx_mtls_manager_source_t */
+    ngx_uint_t                     unattempted;
+
+    ngx_queue_t                    pending;    /* files to be compiled */
+    ngx_mtls_manager_file_t       *running;
+    ngx_mtls_compiler_t            compiler;
+
+    ngx_atomic_uint_t              generation; /* last known to be written */
+    ngx_msec_t                     since;      /* unpublished changes */
+    ngx_msec_t                     publish_retry;
+    ngx_uint_t                     publish_tries;
+
+    unsigned                       ready:1;    /* the run's locks are held */
+    unsigned                       run_waits:1; /* and it was said */
+    unsigned                       cold:1;     /* no manifest of this run */
+    unsigned                       changed:1;  /* unpublished: content */
+    unsigned                       renew:1;    /* unpublished: anything */
+};
+
+
+#define NGX_MTLS_MANAGER_BATCH     200     /* ms; changes wait for others */
+
+
+/* seconds until a failed attempt is repeated: 1, 2, 4 ... 60; in ms */
+ngx_msec_t ngx_mtls_manager_delay(ngx_uint_t tries);
+
+/* whether a point of time, in ms, has come */
+#define ngx_mtls_manager_due(t)                                              \
+    ((ngx_msec_int_t) (ngx_current_msec - (t)) >= 0)
+
+
+/* there is something to be published, the first since now */
+void ngx_mtls_manager_renew(ngx_mtls_manager_t *m);
+
+/* the source's first attempt has ended */
+void ngx_mtls_manager_attempted(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_source_t *source);
+
+/* forgets all files and gives the run's locks back: as at the start */
+void ngx_mtls_manager_reset(ngx_mtls_manager_t *m);
+
+/* what an earlier manager of this run has published goes on to count */
+void ngx_mtls_manager_takeover(ngx_mtls_manager_t *m);
+
+/* writes a manifest and raises the zone's words, if it is time to */
+void ngx_mtls_manager_publish(ngx_mtls_manager_t *m);
+
+/* cleans up, if it is time to */
+void ngx_mtls_manager_sweep(ngx_mtls_manager_t *m);
+
+/* looks for new, changed and vanished files and queues them */
+void ngx_mtls_manager_poll(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_source_t *source);
+
+/* the file of that path, made if it is new; NULL: out of memory */
+ngx_mtls_manager_file_t *ngx_mtls_manager_file(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_source_t *source, ngx_str_t *path);
+
+void ngx_mtls_manager_queue(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file);
+
+/* starts a child for the first of the queue, if none runs */
+void ngx_mtls_manager_next(ngx_mtls_manager_t *m);
+
+/* the compiler's handler: takes the result over, without going on */
+void ngx_mtls_manager_take(ngx_mtls_manager_t *m);
+
+/* room for "n" tables, none of them filled; NGX_ERROR: out of memory */
+ngx_int_t ngx_mtls_manager_tables(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_tables_t *tables, ngx_uint_t n);
+
+/* forgets a file, which is neither queued nor running */
+void ngx_mtls_manager_forget(ngx_mtls_manager_file_t *file);
+
+/* says once which tables have passed their nextUpdate */
+void ngx_mtls_manager_stale(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file);
+
+
+#endif /* _NGX_MTLS_MANAGER_FILE_H_INCLUDED_ */

@@ -1,0 +1,410 @@
+
+/*
+ * Copyright (C) the ngx_mtls_module authors
+ *
+ * What the manager puts into the folder of its run: manifests taken over,
+ * written and made known, and what they no longer name removed.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include <ngx_mtls_manager_file.h>
+
+
+#define NGX_MTLS_MANAGER_SWEEP     30000   /* ms */
+
+
+static void ngx_mtls_manager_inherit(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_source_t *source, ngx_mtls_manifest_t *old);
+static ngx_int_t ngx_mtls_manager_write(ngx_mtls_manager_t *m,
+    ngx_pool_t *pool, ngx_mtls_error_t *err);
+static ngx_int_t ngx_mtls_manager_collect(ngx_mtls_manager_t *m,
+    ngx_pool_t *pool, ngx_mtls_manifest_t *manifest);
+static ngx_uint_t ngx_mtls_manager_named(void *data, u_char *name);
+static int ngx_mtls_manager_cmp_name(const void *one, const void *two);
+
+
+/* what an earlier manager of this run has published goes on to count */
+
+void
+ngx_mtls_manager_takeover(ngx_mtls_manager_t *m)
+{
+    ngx_uint_t                  i;
+    ngx_mtls_zone_t            *zone;
+    ngx_mtls_error_t            err;
+    ngx_mtls_manifest_t        *old;
+    ngx_mtls_manager_source_t  *source;
+
+    zone = ngx_mtls_zone(m->conf->shm_zone);
+
+    m->generation = ngx_mtls_zone_generation(zone);
+    m->sweep = ngx_current_msec;
+
+    /* each manager publishes once, whatever it finds */
+    ngx_mtls_manager_renew(m);
+
+    if (ngx_mtls_manifest_read(&m->conf->dir, zone, NULL, NULL, m->log, &old,
+                               &err)
+        != NGX_OK)
+    {
+        if (m->generation) {
+            ngx_log_error(NGX_LOG_WARN, m->log, 0,
+                          "mtls: %*s; all sources are compiled again",
+                          err.len, err.text);
+        }
+
+        return;
+    }
+
+    m->generation = old->generation;
+    m->cold = 0;
+
+    source = m->sources.elts;
+
+    for (i = 0; i < m->sources.nelts; i++) {
+        ngx_mtls_manager_inherit(m, &source[i], old);
+    }
+
+    ngx_mtls_manifest_destroy(old);
+}
+
+
+static void
+ngx_mtls_manager_inherit(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_source_t *source, ngx_mtls_manifest_t *old)
+{
+    ngx_uint_t                i, n;
+    ngx_mtls_slot_t          *slot;
+    ngx_mtls_manager_file_t  *file;
+
+    /* once to count, once to copy */
+
+    for (n = 0; n < 2 * old->nslots; n++) {
+        slot = &old->slots[n % old->nslots];
+
+        if (ngx_memcmp(slot->source, source->conf->key, NGX_MTLS_HASH_LEN)
+            != 0)
+        {
+            continue;
+        }
+
+        file = ngx_mtls_manager_file(m, source, &slot->path);
+
+        if (file == NULL) {
+            continue;
+        }
+
+        if (n < old->nslots) {
+            file->tries++;
+            continue;
+        }
+
+        if (file->tables.headers == NULL
+            && ngx_mtls_manager_tables(m, &file->tables, file->tries)
+               != NGX_OK)
+        {
+            continue;
+        }
+
+        i = file->tables.n++;
+
+        file->tables.headers[i] = *slot->table.header;
+        ngx_memcpy(file->tables.made[i].name, slot->name,
+                   NGX_MTLS_NAME_LEN + 1);
+        ngx_memcpy(file->tables.made[i].hash, slot->hash, NGX_MTLS_HASH_LEN);
+
+        file->stat = slot->stat;
+        file->taken = slot->taken;
+        file->good = slot->stat;
+        file->good_taken = slot->taken;
+        file->known = 1;
+        file->tried = 1;
+
+        if (file->tables.n == file->tries) {
+            file->tries = 0;
+        }
+    }
+
+    if (ngx_mtls_manifest_attempted(old, source->conf->key)) {
+        source->attempted = 1;
+        m->unattempted--;
+    }
+}
+
+
+/*
+ * Once for what changes together.  Before the first manifest of a run no
+ * worker can use a part of it.
+ */
+
+void
+ngx_mtls_manager_publish(ngx_mtls_manager_t *m)
+{
+    ngx_int_t         rc;
+    ngx_pool_t       *pool;
+    ngx_mtls_error_t  err;
+
+    if (!m->renew
+        || (m->publish_tries && !ngx_mtls_manager_due(m->publish_retry)))
+    {
+        return;
+    }
+
+    if (m->running || !ngx_queue_empty(&m->pending)) {
+
+        if ((m->cold && m->unattempted)
+            || !ngx_mtls_manager_due(m->since + NGX_MTLS_MANAGER_BATCH))
+        {
+            return;
+        }
+    }
+
+    rc = NGX_ERROR;
+    err.len = 0;
+
+    pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, m->log);
+
+    if (pool) {
+        rc = ngx_mtls_manager_write(m, pool, &err);
+        ngx_destroy_pool(pool);
+    }
+
+    if (rc == NGX_OK) {
+
+        if (m->publish_tries) {
+            ngx_log_error(NGX_LOG_NOTICE, m->log, 0,
+                          "mtls: manifest written, after %ui failures",
+                          m->publish_tries);
+        }
+
+        m->publish_tries = 0;
+        m->cold = 0;
+        m->changed = 0;
+        m->renew = 0;
+
+        return;
+    }
+
+    m->publish_retry = ngx_current_msec
+                       + ngx_mtls_manager_delay(m->publish_tries);
+
+    if (m->publish_tries++ == 0) {
+        ngx_log_error(NGX_LOG_ERR, m->log, 0,
+                      "mtls: cannot publish: %*s; the last manifest stays",
+                      err.len, err.text);
+    }
+}
+
+
+static ngx_int_t
+ngx_mtls_manager_write(ngx_mtls_manager_t *m, ngx_pool_t *pool,
+    ngx_mtls_error_t *err)
+{
+    ngx_uint_t            i;
+    ngx_mtls_zone_t      *zone;
+    ngx_mtls_manifest_t   manifest;
+
+    zone = ngx_mtls_zone(m->conf->shm_zone);
+
+    ngx_memzero(&manifest, sizeof(ngx_mtls_manifest_t));
+
+    manifest.generation = ngx_max(ngx_mtls_zone_generation(zone),
+                                  m->generation) + 1;
+
+    for (i = 0; i < NGX_MTLS_WORDS; i++) {
+        manifest.words[i] = zone->words[i];
+    }
+
+    if (m->changed) {
+        manifest.words[NGX_MTLS_WORD_CRL]++;
+    }
+
+    if (ngx_mtls_manager_collect(m, pool, &manifest) != NGX_OK) {
+        return ngx_mtls_error(err, "out of memory");
+    }
+
+    if (ngx_mtls_manifest_write(&m->conf->dir, zone, &manifest, err)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    m->generation = manifest.generation;
+
+    for (i = 0; i < NGX_MTLS_WORDS; i++) {
+        __atomic_store_n(&zone->words[i], manifest.words[i],
+                         __ATOMIC_RELAXED);
+    }
+
+    __atomic_store_n(&zone->generation, manifest.generation,
+                     __ATOMIC_RELEASE);
+
+    ngx_log_debug3(NGX_LOG_DEBUG_CORE, m->log, 0,
+                   "mtls manifest: generation %uA, %ui sources, %ui tables",
+                   manifest.generation, manifest.nattempted, manifest.nslots);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_mtls_manager_collect(ngx_mtls_manager_t *m, ngx_pool_t *pool,
+    ngx_mtls_manifest_t *manifest)
+{
+    ngx_uint_t                  i, n;
+    ngx_array_t                 slots;
+    ngx_queue_t                *q;
+    ngx_mtls_slot_t            *slot;
+    ngx_mtls_manager_file_t    *file;
+    ngx_mtls_manager_source_t  *source;
+
+    manifest->attempted = ngx_palloc(pool, (m->sources.nelts + 1)
+                                           * NGX_MTLS_HASH_LEN);
+
+    if (manifest->attempted == NULL
+        || ngx_array_init(&slots, pool, 16, sizeof(ngx_mtls_slot_t))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    source = m->sources.elts;
+
+    for (i = 0; i < m->sources.nelts; i++) {
+
+        if (source[i].attempted) {
+            ngx_memcpy(manifest->attempted[manifest->nattempted++],
+                       source[i].conf->key, NGX_MTLS_HASH_LEN);
+        }
+
+        for (q = ngx_queue_head(&source[i].files);
+             q != ngx_queue_sentinel(&source[i].files);
+             q = ngx_queue_next(q))
+        {
+            file = ngx_queue_data(q, ngx_mtls_manager_file_t, link);
+
+            for (n = 0; n < file->tables.n; n++) {
+                slot = ngx_array_push(&slots);
+                if (slot == NULL) {
+                    return NGX_ERROR;
+                }
+
+                ngx_memzero(slot, sizeof(ngx_mtls_slot_t));
+
+                ngx_memcpy(slot->source, source[i].conf->key,
+                           NGX_MTLS_HASH_LEN);
+                ngx_memcpy(slot->file, file->key, NGX_MTLS_HASH_LEN);
+                ngx_memcpy(slot->hash, file->tables.made[n].hash,
+                           NGX_MTLS_HASH_LEN);
+                ngx_memcpy(slot->name, file->tables.made[n].name,
+                           NGX_MTLS_NAME_LEN + 1);
+
+                slot->path = file->node.str;
+                slot->grace = source[i].conf->grace;
+                slot->max_age = source[i].conf->max_age;
+                slot->stat = file->good;
+                slot->taken = file->good_taken;
+            }
+        }
+    }
+
+    manifest->slots = slots.elts;
+    manifest->nslots = slots.nelts;
+
+    return NGX_OK;
+}
+
+
+/*
+ * Only while the manifest on disk is the one in memory, and no child writes.
+ */
+
+void
+ngx_mtls_manager_sweep(ngx_mtls_manager_t *m)
+{
+    u_char                     *name;
+    ngx_uint_t                  i, n;
+    ngx_pool_t                 *pool;
+    ngx_array_t                 names;
+    ngx_queue_t                *q;
+    ngx_mtls_manager_file_t    *file;
+    ngx_mtls_manager_source_t  *source;
+
+    if (m->renew || m->running || !ngx_mtls_manager_due(m->sweep)) {
+        return;
+    }
+
+    m->sweep = ngx_current_msec + NGX_MTLS_MANAGER_SWEEP;
+
+    if (!ngx_mtls_run_valid(&m->conf->dir, &m->run)) {
+        ngx_log_error(NGX_LOG_ERR, m->log, 0,
+                      "mtls: somebody has removed \"%V\" or a lock in it; "
+                      "all sources are compiled again", &m->conf->dir);
+        ngx_mtls_manager_reset(m);
+        return;
+    }
+
+    pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, m->log);
+    if (pool == NULL) {
+        return;
+    }
+
+    if (ngx_array_init(&names, pool, 16, NGX_MTLS_NAME_LEN) != NGX_OK) {
+        goto done;
+    }
+
+    source = m->sources.elts;
+
+    for (i = 0; i < m->sources.nelts; i++) {
+
+        for (q = ngx_queue_head(&source[i].files);
+             q != ngx_queue_sentinel(&source[i].files);
+             q = ngx_queue_next(q))
+        {
+            file = ngx_queue_data(q, ngx_mtls_manager_file_t, link);
+
+            for (n = 0; n < file->tables.n; n++) {
+                name = ngx_array_push(&names);
+                if (name == NULL) {
+                    goto done;
+                }
+
+                ngx_memcpy(name, file->tables.made[n].name,
+                           NGX_MTLS_NAME_LEN);
+            }
+        }
+    }
+
+    if (names.nelts) {
+        ngx_qsort(names.elts, names.nelts, NGX_MTLS_NAME_LEN,
+                  ngx_mtls_manager_cmp_name);
+    }
+
+    ngx_mtls_run_sweep(&m->conf->dir, ngx_mtls_manager_named, &names);
+    ngx_mtls_run_clean(&m->conf->state_path->name, &m->conf->dir, m->log);
+
+done:
+
+    ngx_destroy_pool(pool);
+}
+
+
+static ngx_uint_t
+ngx_mtls_manager_named(void *data, u_char *name)
+{
+    ngx_array_t *names = data;
+
+    return bsearch(name, names->elts, names->nelts, NGX_MTLS_NAME_LEN,
+                   ngx_mtls_manager_cmp_name)
+           != NULL;
+}
+
+
+static int
+ngx_mtls_manager_cmp_name(const void *one, const void *two)
+{
+    return ngx_memcmp(one, two, NGX_MTLS_NAME_LEN);
+}
