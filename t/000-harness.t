@@ -68,6 +68,18 @@ server {
         proxy_set_header X-Who "$who";
     }
 
+    location /yes {
+        add_header X-Mtls-Action allow always;
+        add_header X-Mtls-Reason ok always;
+        return 204;
+    }
+
+    location /no {
+        add_header X-Mtls-Action deny always;
+        add_header X-Mtls-Reason early_data always;
+        return 425;
+    }
+
     location /html {
         alias %%DIR%%/chunked.html;
         ssi on;
@@ -130,6 +142,24 @@ like($r->{error}, qr/handshake|closed/, 'and why');
 
 is($n->wait_log('who.log', qr{^/html}), '/html ' . $alice->serial,
    'an access log');
+
+
+allowed(get($n, '/yes'), 'allowed');
+refused(get($n, '/no'), 'early_data', 'refused', 425);
+
+TODO: {
+    local $TODO = 'to be found wrong';
+
+    allowed(get($n, '/'), 'allowed, but by nobody');
+    allowed(get($n, '/no'), 'allowed, but refused');
+    refused(get($n, '/no'), 'early_data', 'refused, but with another status');
+    refused(get($n, '/no'), 'revoked', 'refused, but why', 425);
+    refused(get($n, '/yes'), 'ok', 'refused, but allowed', 204);
+}
+
+is(join('', map { $_->{actual_ok} } grep { $_->{type} eq 'todo' }
+                                    Test::More->builder->details),
+   '00000', 'all found wrong');
 
 
 # keepalive
@@ -379,7 +409,7 @@ $n->config_warns("$conf $conf", qr/conflicting server name/, 'nginx -t warns');
 $n->config_refused("$conf\nssi_wrong;\n",
                    qr/unknown directive "ssi_wrong" in .*:2$/,
                    'nginx -t refuses, with the line of the text');
-is($n->line('ssl_early_data'), 43, 'the line of a directive');
+is($n->line('ssl_early_data'), 55, 'the line of a directive');
 
 $n->allow(qr/unknown directive "wrong"/);
 my $text = $n->{text};

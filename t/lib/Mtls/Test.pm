@@ -25,9 +25,19 @@ Mtls::Test - nginx under test
     }
     EOF
 
-    is(get($n, '/', cert => $pki->alice)->{status}, 200, 'alice may');
+    allowed(get($n, '/', cert => $pki->alice), 'alice may');
+    refused(get($n, '/', cert => $pki->revoked), 'revoked', 'not any more');
 
     done_testing;
+
+=head2 Assertions
+
+    allowed($response, 'name')              status 2xx, action allow, reason ok
+    refused($response, $reason, 'name')     status 403, action deny, the reason
+    refused($response, $reason, 'name', 425)
+
+They read the headers X-Mtls-Action and X-Mtls-Reason, which come with
+%%MTLS%% (and X-Mtls-Identity); an add_header at an inner level ends that.
 
 =head2 Configurations
 
@@ -41,7 +51,8 @@ one worker, events, load_module, C<access_log %%DIR%%/all.log>).
     %%CERT%%        ssl_certificate, its key, ssl_protocols TLSv1.2 TLSv1.3
     %%TLS%%         %%CERT%%, ssl_verify_client optional, depth 4, and
                     ssl_client_certificate %%PKI%%/root.crt
-    %%MTLS%%        mtls_state_path %%DIR%%/state
+    %%MTLS%%        mtls_state_path %%DIR%%/state, and the response headers
+                    X-Mtls-Action, X-Mtls-Reason and X-Mtls-Identity
     %%UPSTREAM%%    address:port of a server that answers with what it
                     received, see Mtls::Upstream
     %%MODULES%%     load_module, if it shall stand somewhere else
@@ -139,7 +150,8 @@ sub import {
 
     *{"${to}::TODO"} = \${"${to}::TODO"};
     *{"${to}::$_"} = \&{"Mtls::Client::$_"} for @Mtls::Client::EXPORT;
-    *{"${to}::$_"} = \&$_ for qw(done_testing wait_for slurp spew command);
+    *{"${to}::$_"} = \&$_
+        for qw(done_testing allowed refused wait_for slurp spew command);
     *{"${to}::install_crl"} = \&Mtls::PKI::install_crl;
 
     $SIG{$_} = \&interrupted for qw(INT TERM HUP ALRM);
@@ -168,6 +180,38 @@ sub done_testing {
     }
 
     Test::More::done_testing(@_);
+}
+
+
+sub allowed {
+    my ($r, $name) = @_;
+
+    return judged($r, qr/^2\d\d$/, 'allow', 'ok', $name);
+}
+
+
+sub refused {
+    my ($r, $reason, $name, $status) = @_;
+
+    $status //= 403;
+
+    return judged($r, qr/^$status$/, 'deny', $reason, $name);
+}
+
+
+sub judged {
+    my ($r, $status, $action, $reason, $name) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 2;
+
+    my $got = join ' ', map { $r->header("X-Mtls-$_") // '-' }
+                        qw(Action Reason);
+
+    return Test::More::ok($r->{status} =~ $status
+                          && $got eq "$action $reason", $name)
+           || Test::More::diag("status $r->{status}, $got, expected $status,"
+                               . " $action $reason"
+                               . ($r->{error} ? "; $r->{error}" : ''));
 }
 
 
@@ -292,7 +336,9 @@ sub expand {
 
     my %value = (
         DIR => $self->{dir}, PKI => $pki, CERT => $cert, TLS => $tls,
-        MTLS => "mtls_state_path $self->{dir}/state;",
+        MTLS => "mtls_state_path $self->{dir}/state;"
+                . join('', map { " add_header X-Mtls-\u$_ \$mtls_$_ always;" }
+                           qw(action reason identity)),
         MODULES => $self->load_module,
     );
 
