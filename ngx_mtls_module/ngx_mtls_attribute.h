@@ -27,7 +27,7 @@ typedef enum {
     NGX_MTLS_ATTR_IP,
     NGX_MTLS_ATTR_UPN,
     NGX_MTLS_ATTR_RID,
-    NGX_MTLS_ATTR_DIRNAME,
+    NGX_MTLS_ATTR_DIRNAME,           /* in group lines canonical octets */
     NGX_MTLS_ATTR_SAN,               /* all kinds; variables only */
     NGX_MTLS_ATTR_EKU,
     NGX_MTLS_ATTR_POLICY,
@@ -48,6 +48,8 @@ typedef struct {
     ngx_str_t                     oid;      /* content octets, or empty */
     ngx_uint_t                    index;    /* the n-th from 1; 0: all */
     ngx_uint_t                    single;   /* more than one value: undefined */
+    ngx_uint_t                    whole;    /* a name: values are canonical
+                                               octets, only to be compared */
 } ngx_mtls_attribute_t;
 
 
@@ -72,8 +74,10 @@ ngx_int_t ngx_mtls_attribute_variable(ngx_pool_t *pool, ngx_str_t *name,
 
 /*
  * The values of an attribute, in the certificate's memory; one whose data is
- * NULL is undefined.  None: n is 0.  Where attr->single and there are two or
- * more, gives one undefined value.  NGX_ERROR: out of memory.
+ * NULL is undefined.  None: n is 0, as for days_left, ca and group.  Where
+ * attr->single and there are two or more, or the one is not alone in its RDN,
+ * gives one undefined value.  Repeated calls take no more memory.  NGX_ERROR:
+ * out of memory.
  */
 ngx_int_t ngx_mtls_attribute_values(ngx_mtls_certificate_t *cert,
     ngx_mtls_attribute_t *attr, ngx_mtls_values_t *values);
@@ -81,8 +85,9 @@ ngx_int_t ngx_mtls_attribute_values(ngx_mtls_certificate_t *cert,
 /*
  * The text of a variable: the only value with control octets (0x00–0x1f,
  * 0x7f) percent-encoded; several values joined with "," each with "," "%"
- * "\"" "\\" and octets outside 0x20–0x7e percent-encoded; "" if there is
- * none or it is undefined.  From "pool" where it must be built.
+ * "\"" "\\" and octets outside 0x20–0x7e percent-encoded, an undefined one as
+ * nothing; "" if there is none or the only one is undefined.  From "pool"
+ * where it must be built.
  */
 ngx_int_t ngx_mtls_attribute_text(ngx_pool_t *pool,
     ngx_mtls_certificate_t *cert, ngx_mtls_attribute_t *attr,

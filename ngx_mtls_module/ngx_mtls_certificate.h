@@ -203,6 +203,14 @@ ngx_int_t ngx_mtls_certificate_issuer(ngx_mtls_certificate_t *cert,
 ngx_int_t ngx_mtls_certificate_key_type(ngx_mtls_certificate_t *cert,
     ngx_str_t *type);
 
+/*
+ * The text of a key type as above from one in any case, with other names of
+ * curves too ("ec:p-256", "ec:secp256r1").  NGX_DECLINED: there is no such
+ * type; NGX_ERROR: no memory.
+ */
+ngx_int_t ngx_mtls_key_type(ngx_pool_t *pool, ngx_str_t *type,
+    ngx_str_t *normal);
+
 /* makes "values" one undefined value */
 void ngx_mtls_values_undefined(ngx_mtls_values_t *values);
 

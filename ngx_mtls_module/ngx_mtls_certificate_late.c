@@ -9,6 +9,10 @@
 #include <ngx_mtls_certificate.h>
 
 
+/* enough for the longest name of a curve */
+#define NGX_MTLS_CURVE_LEN  (sizeof("ec:brainpoolP512r1"))
+
+
 static ngx_int_t ngx_mtls_certificate_hex(ngx_mtls_certificate_t *cert,
     u_char *data, size_t len, ngx_str_t *hex);
 static u_char *ngx_mtls_certificate_serial_hex(u_char *dst, ngx_mtls_der_t *n);
@@ -18,28 +22,38 @@ static ngx_int_t ngx_mtls_certificate_rsa(ngx_mtls_certificate_t *cert,
     ngx_mtls_der_t *key, ngx_str_t *text);
 static ngx_int_t ngx_mtls_certificate_ec(ngx_mtls_certificate_t *cert,
     ngx_mtls_der_t *params, ngx_str_t *text);
+static ngx_str_t *ngx_mtls_curve(u_char *oid, size_t len);
+static ngx_int_t ngx_mtls_key_type_number(ngx_str_t *type, size_t prefix);
+static ngx_str_t *ngx_mtls_key_type_curve(ngx_str_t *name);
+static ngx_uint_t ngx_mtls_key_type_equal(ngx_str_t *one, ngx_str_t *two);
 
 
-/* names of curves as OpenSSL has them */
+/* names of curves as OpenSSL has them, NIST's and SEC's */
 static struct {
     ngx_str_t     oid;
     ngx_str_t     name;
+    ngx_str_t     nist;
+    ngx_str_t     sec;
 } ngx_mtls_curves[] = {
 
     { ngx_string("\x2a\x86\x48\xce\x3d\x03\x01\x07"),
-      ngx_string("prime256v1") },
-    { ngx_string("\x2b\x81\x04\x00\x22"), ngx_string("secp384r1") },
-    { ngx_string("\x2b\x81\x04\x00\x23"), ngx_string("secp521r1") },
-    { ngx_string("\x2b\x81\x04\x00\x21"), ngx_string("secp224r1") },
-    { ngx_string("\x2b\x81\x04\x00\x0a"), ngx_string("secp256k1") },
+      ngx_string("prime256v1"), ngx_string("P-256"), ngx_string("secp256r1") },
+    { ngx_string("\x2b\x81\x04\x00\x22"),
+      ngx_string("secp384r1"), ngx_string("P-384"), ngx_null_string },
+    { ngx_string("\x2b\x81\x04\x00\x23"),
+      ngx_string("secp521r1"), ngx_string("P-521"), ngx_null_string },
+    { ngx_string("\x2b\x81\x04\x00\x21"),
+      ngx_string("secp224r1"), ngx_string("P-224"), ngx_null_string },
+    { ngx_string("\x2b\x81\x04\x00\x0a"),
+      ngx_string("secp256k1"), ngx_null_string, ngx_null_string },
     { ngx_string("\x2b\x24\x03\x03\x02\x08\x01\x01\x07"),
-      ngx_string("brainpoolP256r1") },
+      ngx_string("brainpoolP256r1"), ngx_null_string, ngx_null_string },
     { ngx_string("\x2b\x24\x03\x03\x02\x08\x01\x01\x0b"),
-      ngx_string("brainpoolP384r1") },
+      ngx_string("brainpoolP384r1"), ngx_null_string, ngx_null_string },
     { ngx_string("\x2b\x24\x03\x03\x02\x08\x01\x01\x0d"),
-      ngx_string("brainpoolP512r1") },
+      ngx_string("brainpoolP512r1"), ngx_null_string, ngx_null_string },
 
-    { ngx_null_string, ngx_null_string }
+    { ngx_null_string, ngx_null_string, ngx_null_string, ngx_null_string }
 };
 
 
@@ -386,9 +400,7 @@ ngx_mtls_certificate_ec(ngx_mtls_certificate_t *cert, ngx_mtls_der_t *params,
     ngx_str_t *text)
 {
     u_char          *p;
-    size_t           len;
-    ngx_str_t       *name;
-    ngx_uint_t       i;
+    ngx_str_t       *curve;
     ngx_mtls_der_t   oid;
 
     if (ngx_mtls_der_oid(params, &oid) != NGX_OK
@@ -397,30 +409,137 @@ ngx_mtls_certificate_ec(ngx_mtls_certificate_t *cert, ngx_mtls_der_t *params,
         return NGX_DECLINED;
     }
 
-    len = ngx_mtls_der_len(&oid);
+    curve = ngx_mtls_curve(oid.pos, ngx_mtls_der_len(&oid));
+
+    if (curve == NULL) {
+        return ngx_mtls_certificate_key_text(cert, "ec:", &oid, text);
+    }
+
+    p = ngx_pnalloc(cert->pool, NGX_MTLS_CURVE_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    text->data = p;
+    text->len = ngx_sprintf(p, "ec:%V", curve) - p;
+
+    return NGX_OK;
+}
+
+
+/* the name of a curve; NULL: there is none here */
+
+static ngx_str_t *
+ngx_mtls_curve(u_char *oid, size_t len)
+{
+    ngx_uint_t  i;
 
     for (i = 0; ngx_mtls_curves[i].oid.len; i++) {
-
-        if (ngx_mtls_curves[i].oid.len != len
-            || ngx_memcmp(ngx_mtls_curves[i].oid.data, oid.pos, len) != 0)
+        if (ngx_mtls_curves[i].oid.len == len
+            && ngx_memcmp(ngx_mtls_curves[i].oid.data, oid, len) == 0)
         {
-            continue;
+            return &ngx_mtls_curves[i].name;
         }
+    }
 
-        name = &ngx_mtls_curves[i].name;
+    return NULL;
+}
 
-        p = ngx_pnalloc(cert->pool, sizeof("ec:") - 1 + name->len);
-        if (p == NULL) {
-            return NGX_ERROR;
-        }
 
-        text->data = p;
-        text->len = ngx_sprintf(p, "ec:%V", name) - p;
+ngx_int_t
+ngx_mtls_key_type(ngx_pool_t *pool, ngx_str_t *type, ngx_str_t *normal)
+{
+    u_char      oid[NGX_MTLS_OID_LEN];
+    size_t      i, len;
+    ngx_str_t   rest, *curve;
+    ngx_uint_t  ec;
 
+    normal->data = ngx_pnalloc(pool, type->len + NGX_MTLS_CURVE_LEN);
+    if (normal->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    normal->len = type->len;
+
+    for (i = 0; i < type->len; i++) {
+        normal->data[i] = ngx_tolower(type->data[i]);
+    }
+
+    if ((type->len == 7 && ngx_strncmp(normal->data, "ed25519", 7) == 0)
+        || (type->len == 5 && ngx_strncmp(normal->data, "ed448", 5) == 0))
+    {
         return NGX_OK;
     }
 
-    return ngx_mtls_certificate_key_text(cert, "ec:", &oid, text);
+    if (type->len > 4 && ngx_strncmp(normal->data, "rsa:", 4) == 0) {
+        return ngx_mtls_key_type_number(normal, 4);
+    }
+
+    ec = (type->len > 3 && ngx_strncmp(normal->data, "ec:", 3) == 0);
+
+    rest.data = normal->data + (ec ? 3 : 0);
+    rest.len = normal->len - (ec ? 3 : 0);
+
+    len = ngx_mtls_oid_parse(rest.data, rest.len, '.', oid);
+    curve = NULL;
+
+    if (ec) {
+        curve = len ? ngx_mtls_curve(oid, len)
+                    : ngx_mtls_key_type_curve(&rest);
+    }
+
+    if (curve == NULL) {
+        return len ? NGX_OK : NGX_DECLINED;
+    }
+
+    normal->len = ngx_sprintf(normal->data, "ec:%V", curve) - normal->data;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_mtls_key_type_number(ngx_str_t *type, size_t prefix)
+{
+    size_t  i;
+
+    if (type->data[prefix] == '0') {
+        return NGX_DECLINED;
+    }
+
+    for (i = prefix; i < type->len; i++) {
+        if (type->data[i] < '0' || type->data[i] > '9') {
+            return NGX_DECLINED;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_str_t *
+ngx_mtls_key_type_curve(ngx_str_t *name)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; ngx_mtls_curves[i].oid.len; i++) {
+        if (ngx_mtls_key_type_equal(&ngx_mtls_curves[i].name, name)
+            || ngx_mtls_key_type_equal(&ngx_mtls_curves[i].nist, name)
+            || ngx_mtls_key_type_equal(&ngx_mtls_curves[i].sec, name))
+        {
+            return &ngx_mtls_curves[i].name;
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_uint_t
+ngx_mtls_key_type_equal(ngx_str_t *one, ngx_str_t *two)
+{
+    return one->len == two->len
+           && ngx_strncasecmp(one->data, two->data, one->len) == 0;
 }
 
 

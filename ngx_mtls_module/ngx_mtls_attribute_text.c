@@ -1,0 +1,149 @@
+
+/*
+ * Copyright (C) the ngx_mtls_module authors
+ *
+ * Attributes as the text of variables: one line, whatever a certificate holds.
+ */
+
+
+#include <ngx_mtls_attribute.h>
+
+
+static ngx_int_t ngx_mtls_attribute_days(ngx_pool_t *pool,
+    ngx_mtls_certificate_t *cert, ngx_str_t *text);
+static ngx_uint_t ngx_mtls_attribute_escaped(u_char c, ngx_uint_t multi);
+static size_t ngx_mtls_attribute_escape(u_char *dst, ngx_str_t *value,
+    ngx_uint_t multi);
+
+
+ngx_int_t
+ngx_mtls_attribute_text(ngx_pool_t *pool, ngx_mtls_certificate_t *cert,
+    ngx_mtls_attribute_t *attr, ngx_str_t *text)
+{
+    u_char             *p;
+    size_t              len;
+    ngx_uint_t          i, multi;
+    ngx_mtls_values_t   values;
+
+    if (attr->id == NGX_MTLS_ATTR_DAYS_LEFT) {
+        return ngx_mtls_attribute_days(pool, cert, text);
+    }
+
+    if (ngx_mtls_attribute_values(cert, attr, &values) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_str_set(text, "");
+
+    if (values.n == 0) {
+        return NGX_OK;
+    }
+
+    multi = (values.n > 1);
+
+    len = values.n - 1;
+
+    for (i = 0; i < values.n; i++) {
+        len += ngx_mtls_attribute_escape(NULL, &values.elts[i], multi);
+    }
+
+    if (values.n == 1 && len == values.elts[0].len) {
+
+        if (values.elts[0].data) {
+            *text = values.elts[0];
+        }
+
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(pool, len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    text->data = p;
+    text->len = len;
+
+    for (i = 0; i < values.n; i++) {
+
+        if (i) {
+            *p++ = ',';
+        }
+
+        p += ngx_mtls_attribute_escape(p, &values.elts[i], multi);
+    }
+
+    return NGX_OK;
+}
+
+
+/* whole days until the certificate expires, negative afterwards */
+
+static ngx_int_t
+ngx_mtls_attribute_days(ngx_pool_t *pool, ngx_mtls_certificate_t *cert,
+    ngx_str_t *text)
+{
+    int64_t  left;
+
+    left = cert->not_after - (int64_t) ngx_time();
+
+    /* towards the past: an hour after the end is -1 day */
+
+    left = (left < 0) ? -((86399 - left) / 86400) : left / 86400;
+
+    text->data = ngx_pnalloc(pool, NGX_INT64_LEN);
+    if (text->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    text->len = ngx_sprintf(text->data, "%L", left) - text->data;
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_mtls_attribute_escaped(u_char c, ngx_uint_t multi)
+{
+    if (c < 0x20 || c == 0x7f) {
+        return 1;
+    }
+
+    return multi && (c > 0x7e || c == ',' || c == '%' || c == '"'
+                     || c == '\\');
+}
+
+
+/* writes a value, or only counts where "dst" is NULL */
+
+static size_t
+ngx_mtls_attribute_escape(u_char *dst, ngx_str_t *value, ngx_uint_t multi)
+{
+    size_t         len;
+    u_char        *p, *last;
+    static u_char  hex[] = "0123456789ABCDEF";
+
+    len = value->len;
+    last = value->data + value->len;
+
+    for (p = value->data; p < last; p++) {
+
+        if (ngx_mtls_attribute_escaped(*p, multi)) {
+            len += 2;
+
+            if (dst) {
+                *dst++ = '%';
+                *dst++ = hex[*p >> 4];
+                *dst++ = hex[*p & 0x0f];
+            }
+
+            continue;
+        }
+
+        if (dst) {
+            *dst++ = *p;
+        }
+    }
+
+    return len;
+}
