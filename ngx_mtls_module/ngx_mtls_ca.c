@@ -339,6 +339,7 @@ ngx_mtls_ca_cert_parse(ngx_pool_t *pool, ngx_str_t *der,
     ngx_int_t  rc;
 
     cert->x509 = NULL;
+    cert->refs = 0;
 
     rc = ngx_mtls_certificate_parse(pool, der, fingerprint, &cert->facts, err);
     if (rc != NGX_OK) {

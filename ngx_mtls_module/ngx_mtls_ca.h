@@ -41,6 +41,7 @@ typedef struct {
     X509                          *x509;        /* NULL for intermediates */
     ngx_mtls_certificate_t         facts;
     u_char                         subject[NGX_MTLS_HASH_LEN]; /* name hash */
+    ngx_uint_t                     refs;        /* 0: of the files */
 } ngx_mtls_ca_cert_t;
 
 

@@ -22,8 +22,8 @@
 
 /*
  * Facts of one full handshake.  "chain" holds the fingerprints of the
- * intermediates, from the leaf's issuer upwards, and last the anchor (which
- * is the leaf itself where nchain is 0: a trusted leaf; then "anchor" only).
+ * intermediates, from the leaf's issuer upwards; "anchor" issued the last of
+ * them, or the leaf where there are none, or it is the leaf itself.
  */
 typedef struct {
     time_t                         handshake;
@@ -40,6 +40,17 @@ typedef struct {
     ngx_mtls_conf_t               *conf;
     ngx_mtls_trust_t              *trust;
     time_t                         session_timeout;   /* seconds */
+
+    /*
+     * "mtls off" at the server's own level: its chains are verified by nginx's
+     * store, and sessions without a record are resumed
+     */
+    ngx_uint_t                     off;
+
+    /* of the session cache, set by ngx_mtls_evidence_attach() */
+    SSL_SESSION                 *(*get_session)(SSL *ssl,
+                                       const unsigned char *id, int len,
+                                       int *copy);
 } ngx_mtls_server_t;
 
 
@@ -55,19 +66,19 @@ ngx_int_t ngx_mtls_evidence_attach(SSL_CTX *ctx, ngx_mtls_server_t *server,
 
 /*
  * Reads the record of a connection's session and checks its MAC over record
- * and leaf.  NGX_DECLINED: none, or not ours.
+ * and leaf.  NGX_DECLINED: none, or not ours; NGX_ERROR: OpenSSL failed.
  */
 ngx_int_t ngx_mtls_evidence_read(SSL *ssl, ngx_mtls_conf_t *conf,
     const u_char leaf[NGX_MTLS_HASH_LEN], ngx_mtls_evidence_t *evidence);
 
 /*
- * A CA certificate by fingerprint, with its facts: an anchor or helper of the
- * files, else an intermediate from this process's cache or the zone.  NULL:
- * not known.  Intermediates are counted references, to be given back.
+ * Takes over what a callback of this very handshake has already found out of
+ * the connection's certificate: its DER, from the pool, and, where evidence is
+ * good, the evidence.  "evidence->leaf" is set on NGX_OK and on NGX_DECLINED
+ * (no evidence).  NGX_ERROR: OpenSSL failed or out of memory.
  */
-ngx_mtls_ca_cert_t *ngx_mtls_evidence_cert(ngx_mtls_conf_t *conf,
-    const u_char fingerprint[NGX_MTLS_HASH_LEN]);
-void ngx_mtls_evidence_cert_free(ngx_mtls_ca_cert_t *cert);
+ngx_int_t ngx_mtls_evidence_take(SSL *ssl, ngx_mtls_conf_t *conf, X509 *peer,
+    ngx_pool_t *pool, ngx_str_t *der, ngx_mtls_evidence_t *evidence);
 
 
 #endif /* _NGX_MTLS_EVIDENCE_H_INCLUDED_ */
