@@ -90,10 +90,11 @@ typedef struct {
 
 
 /*
- * Walks the order of judgement.  "verdict" is NULL without a certificate.
- * "early" is set for early data, "safe" for GET, HEAD and OPTIONS.  Pure but
- * for full evaluation of the allowed groups where none is true, whose memory
- * is from "pool".  Any failure inside is reason "error".
+ * Walks the order of judgement.  "verdict" is NULL without a certificate: such
+ * a request is refused only where an mtls_allow is in force, else its action
+ * is empty.  "early" is set for early data, "safe" for GET, HEAD and OPTIONS.
+ * Pure but for full evaluation of the allowed groups where none is true, whose
+ * memory is from "pool".  Any failure inside is reason "error".
  */
 void ngx_mtls_decide(ngx_mtls_rules_t *rules, ngx_mtls_trust_t *trust,
     ngx_mtls_policy_t *policy, ngx_mtls_verdict_t *verdict, ngx_uint_t early,

@@ -18,12 +18,17 @@
 
 #define NGX_MTLS_CLOCK_SKEW        300   /* of a thisUpdate in the future */
 
+/* a time that does not come */
+#define NGX_MTLS_FOREVER           ((time_t) NGX_MAX_INT_T_VALUE)
+
 /* outcomes, the worse the higher */
 #define NGX_MTLS_OUTCOME_UNCHECKED 0
 #define NGX_MTLS_OUTCOME_GOOD      1
 #define NGX_MTLS_OUTCOME_STALE     2
 #define NGX_MTLS_OUTCOME_UNKNOWN   3
 #define NGX_MTLS_OUTCOME_REVOKED   4
+#define NGX_MTLS_OUTCOME_ERROR     5     /* cannot be judged: a malformed CDP
+                                            extension, a corrupt table */
 
 
 typedef struct {
@@ -32,15 +37,16 @@ typedef struct {
     time_t                         time;      /* revocationDate if revoked,
                                                  else thisUpdate; 0: none */
     time_t                         until;     /* when time alone may change
-                                                 the outcome */
+                                                 the outcome, else
+                                                 NGX_MTLS_FOREVER */
 } ngx_mtls_revocation_t;
 
 
 /*
  * Judges one certificate below the anchor: "issuer" is the name hash of its
  * issuer, "anchor" the fingerprint of the chain's anchor, which the CRL's
- * signer must reach too.  The texts are copied to the pool.  NGX_ERROR: out
- * of memory or a corrupt table: the request must be refused.
+ * signer must reach too.  Without a manifest (NULL) the outcome is "unknown".
+ * The texts are copied to the pool.  NGX_ERROR: out of memory.
  */
 ngx_int_t ngx_mtls_revocation_check(ngx_mtls_manifest_t *m,
     ngx_mtls_certificate_t *cert, const u_char issuer[NGX_MTLS_HASH_LEN],

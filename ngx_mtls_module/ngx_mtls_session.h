@@ -2,7 +2,7 @@
 /*
  * Copyright (C) the ngx_mtls_module authors
  *
- * The session: what one TLS connection is — certificate, chain, and the
+ * The session: what one TLS connection is: certificate, chain, and the
  * verdict that is the same in every location.
  */
 
@@ -18,6 +18,24 @@
 #include <ngx_mtls_revocation.h>
 
 
+/* status of the chain, before any location's policy; order of judgement */
+typedef enum {
+    NGX_MTLS_CHAIN_OK = 0,
+    NGX_MTLS_CHAIN_UNTRUSTED,
+    NGX_MTLS_CHAIN_PURPOSE,
+    NGX_MTLS_CHAIN_EXPIRED,
+    NGX_MTLS_CHAIN_NOT_YET_VALID,
+    NGX_MTLS_CHAIN_WRONG_CA,        /* not verified by us, or the anchor is in
+                                       no label now */
+    NGX_MTLS_CHAIN_ERROR,           /* the certificate or an intermediate
+                                       cannot be parsed or is not at hand */
+
+    /* by nginx's own "ssl_crl" */
+    NGX_MTLS_CHAIN_REVOKED,
+    NGX_MTLS_CHAIN_REVOCATION_UNKNOWN
+} ngx_mtls_chain_e;
+
+
 /*
  * The client certificate of one SSL object and its chain; made at the first
  * question, kept in the SSL's ex_data, counted: requests and verdicts may
@@ -27,49 +45,46 @@ typedef struct {
     ngx_uint_t                     refs;
     ngx_pool_t                    *pool;
     ngx_mtls_certificate_t         cert;       /* the leaf */
-    ngx_uint_t                     malformed;  /* cert could not be parsed */
+    ngx_uint_t                     malformed;  /* only DER and fingerprint of
+                                                  "cert" mean anything */
     long                           verify;     /* X509_V_* of the TLS layer */
     ngx_uint_t                     evidence;   /* the record was good */
     ngx_mtls_evidence_t            facts;
+    ngx_mtls_chain_e               status;
 
     /*
      * the certificates above the leaf: intermediates and, last, the anchor
-     * (none where the leaf is the anchor)
+     * (none where the leaf is the anchor); only where "status" is OK
      */
     ngx_mtls_ca_cert_t            *chain[NGX_MTLS_CHAIN_MAX + 1];
     ngx_uint_t                     nchain;
+    ngx_mtls_anchor_t             *anchor;
+
+    /* the groups of the certificate under this anchor, once asked */
+    ngx_uint_t                     evaluated;
+    ngx_mtls_policy_result_t       policy;
 } ngx_mtls_session_t;
-
-
-/* status of the chain, before any location's policy; order of design */
-typedef enum {
-    NGX_MTLS_CHAIN_OK = 0,
-    NGX_MTLS_CHAIN_UNTRUSTED,
-    NGX_MTLS_CHAIN_PURPOSE,
-    NGX_MTLS_CHAIN_EXPIRED,
-    NGX_MTLS_CHAIN_NOT_YET_VALID,
-    NGX_MTLS_CHAIN_WRONG_CA,        /* the anchor is in no label now */
-    NGX_MTLS_CHAIN_ERROR
-} ngx_mtls_chain_e;
 
 
 /*
  * Immutable, counted.  Facts that depend on no server and no location.  For
- * an unverified chain only "chain" and "session" mean anything.
+ * an unverified chain only "chain" and "session" mean anything; "policy" is
+ * empty then, and so is "revocation".
  */
 typedef struct {
     ngx_uint_t                     refs;
     ngx_pool_t                    *pool;
     ngx_mtls_session_t            *session;
     ngx_atomic_uint_t              generation;
-    time_t                         valid_until;
+    time_t                         made;        /* holds from here */
+    time_t                         valid_until; /* to before here */
 
     ngx_mtls_chain_e               chain;      /* of the TLS layer and anchor */
     ngx_mtls_chain_e               validity;   /* OK, EXPIRED, NOT_YET_VALID */
     ngx_mtls_anchor_t             *anchor;
 
     /* [0] is the leaf; n elements below the anchor */
-    ngx_mtls_revocation_t          revocation[NGX_MTLS_CHAIN_MAX];
+    ngx_mtls_revocation_t         *revocation;
     ngx_uint_t                     nrevocation;
     ngx_uint_t                     worst;      /* index of the worst element */
 
@@ -77,6 +92,7 @@ typedef struct {
 } ngx_mtls_verdict_t;
 
 
+/* takes the ex_data index; once per process, survives reloads */
 ngx_int_t ngx_mtls_session_init(ngx_log_t *log);
 
 /*
@@ -104,6 +120,9 @@ void ngx_mtls_verdict_free(ngx_mtls_verdict_t *verdict);
  */
 ngx_int_t ngx_mtls_session_verdict_now(SSL *ssl, ngx_mtls_conf_t *conf,
     ngx_log_t *log, ngx_mtls_verdict_t **verdict);
+
+/* the chain status that a verify error of the TLS layer means */
+ngx_mtls_chain_e ngx_mtls_session_chain(long verify);
 
 /* removes the connection's session from the cache, after a refusal */
 void ngx_mtls_session_forget(SSL *ssl);
