@@ -272,8 +272,16 @@ ngx_mtls_run_retire(ngx_fd_t folder, const char *name)
     }
 
     if (sb.st_mode & S_IWUSR) {
-        (void) fchmodat(folder, name, S_IRUSR, 0);
-        (void) utimensat(folder, name, NULL, AT_SYMLINK_NOFOLLOW);
+
+        /* the time first: without it the mode would say a wrong one */
+
+        if (utimensat(folder, name, NULL, AT_SYMLINK_NOFOLLOW) == 0
+            && fchmodat(folder, name, S_IRUSR, 0) == -1)
+        {
+            ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, ngx_errno,
+                          "fchmodat(\"%s\") failed", name);
+        }
+
         return;
     }
 

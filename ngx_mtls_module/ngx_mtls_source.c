@@ -74,7 +74,7 @@ ngx_mtls_source_put(u_char *p, ngx_str_t *value)
 {
     p = ngx_cpymem(p, &value->len, sizeof(size_t));
 
-    return ngx_cpymem(p, value->data, value->len);
+    return value->len ? ngx_cpymem(p, value->data, value->len) : p;
 }
 
 
