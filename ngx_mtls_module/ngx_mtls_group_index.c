@@ -172,7 +172,8 @@ ngx_mtls_index_attr(ngx_mtls_policy_t *policy, ngx_mtls_attribute_t *attr,
         a = &attrs[i].attr;
 
         if (a->id == attr->id && a->index == attr->index
-            && a->single == attr->single && a->oid.len == attr->oid.len
+            && a->single == attr->single && a->whole == attr->whole
+            && a->oid.len == attr->oid.len
             && (a->oid.len == 0
                 || ngx_memcmp(a->oid.data, attr->oid.data, a->oid.len) == 0))
         {

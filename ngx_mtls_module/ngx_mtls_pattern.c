@@ -138,23 +138,19 @@ ngx_mtls_pattern_part(ngx_pool_t *pool, ngx_mtls_line_t *line,
     ngx_str_t *value, ngx_uint_t caseless, ngx_mtls_pattern_t *pattern,
     ngx_mtls_error_t *err)
 {
-    switch (line->attr.id) {
-
-    case NGX_MTLS_ATTR_CA:
-    case NGX_MTLS_ATTR_GROUP:
+    if (line->attr.id == NGX_MTLS_ATTR_CA
+        || line->attr.id == NGX_MTLS_ATTR_GROUP)
+    {
         (void) ngx_mtls_error(err, "\"%V\" has an operator, but \"ca\" and "
                               "\"group\" take names as they are", value);
         return NGX_DECLINED;
+    }
 
-    case NGX_MTLS_ATTR_SUBJECT_DN:
-    case NGX_MTLS_ATTR_ISSUER_DN:
+    if (line->attr.whole) {
         (void) ngx_mtls_error(err, "\"%V\" has an operator, but whole names "
                               "are compared exactly; use \"subject NAME\" or "
                               "\"issuer NAME\" for a part of a name", value);
         return NGX_DECLINED;
-
-    default:
-        break;
     }
 
     if (pattern->match == NGX_MTLS_MATCH_PREFIX) {
@@ -173,36 +169,21 @@ static ngx_int_t
 ngx_mtls_pattern_prefix(ngx_pool_t *pool, ngx_mtls_line_t *line,
     ngx_str_t *value, ngx_mtls_pattern_t *pattern, ngx_mtls_error_t *err)
 {
-    u_char      *p, ch;
-    ngx_uint_t   i, hex, upper;
+    u_char                *p, ch;
+    ngx_uint_t             i, hex, fold;
+    ngx_mtls_attribute_e   id;
 
-    upper = 0;
+    id = line->attr.id;
 
-    switch (line->attr.id) {
-
-    case NGX_MTLS_ATTR_SERIAL:
-        upper = 1;
-
-        /* fall through */
-
-    case NGX_MTLS_ATTR_FINGERPRINT:
-    case NGX_MTLS_ATTR_SPKI:
-        hex = 1;
-        break;
-
-    case NGX_MTLS_ATTR_DNS:
-        hex = 0;
-        break;
-
-    case NGX_MTLS_ATTR_IP:
+    if (id == NGX_MTLS_ATTR_IP) {
         (void) ngx_mtls_error(err, "\"^~%V\" is no prefix of an address; use "
                               "CIDR notation, as in \"10.0.0.0/8\"", value);
         return NGX_DECLINED;
-
-    default:
-        pattern->value = *value;
-        return NGX_OK;
     }
+
+    hex = (id == NGX_MTLS_ATTR_SERIAL || id == NGX_MTLS_ATTR_FINGERPRINT
+           || id == NGX_MTLS_ATTR_SPKI);
+    fold = (hex || id == NGX_MTLS_ATTR_DNS);
 
     p = ngx_pnalloc(pool, value->len);
     if (p == NULL) {
@@ -218,13 +199,29 @@ ngx_mtls_pattern_prefix(ngx_pool_t *pool, ngx_mtls_line_t *line,
             continue;
         }
 
-        *p++ = upper ? ngx_toupper(ch) : ngx_tolower(ch);
+        if (id == NGX_MTLS_ATTR_EMAIL && ch == '@') {
+            fold = 1;
+        }
+
+        if (fold) {
+            ch = (id == NGX_MTLS_ATTR_SERIAL) ? ngx_toupper(ch)
+                                              : ngx_tolower(ch);
+        }
+
+        if (hex && (ch < '0' || ch > '9') && ((ch | 0x20) < 'a'
+            || (ch | 0x20) > 'f') && ch != '-')
+        {
+            (void) ngx_mtls_error(err, "\"^~%V\" is not hexadecimal", value);
+            return NGX_DECLINED;
+        }
+
+        *p++ = ch;
     }
 
     pattern->value.len = p - pattern->value.data;
 
     if (pattern->value.len == 0) {
-        (void) ngx_mtls_error(err, "prefix \"%V\" is empty", value);
+        (void) ngx_mtls_error(err, "\"^~%V\" is empty", value);
         return NGX_DECLINED;
     }
 

@@ -19,7 +19,14 @@
 
 #define lit(s)       s, sizeof(s) - 1
 
-#define FACTS_WORDS  5100     /* on one line of a group */
+/* the three values, for tables */
+#define F            NGX_MTLS_FALSE
+#define T            NGX_MTLS_TRUE
+#define U            NGX_MTLS_UNDEFINED
+
+#define FACTS_WORDS   5100    /* on one line of a group */
+#define FACTS_TEXTS   8192    /* policies between two facts_done() */
+#define FACTS_LABELS  8
 
 
 typedef struct {
@@ -125,27 +132,6 @@ put_rdn(facts_der_t *name, const char *type, ngx_uint_t tag, const void *data,
     set.len = 0;
     put_ava(&set, type, tag, data, len);
     put(name, NGX_MTLS_DER_SET, set.data, set.len);
-}
-
-
-static inline void
-subject(facts_cert_t *c, const char *type, const char *value)
-{
-    put_rdn(&c->subject, type, NGX_MTLS_DER_UTF8, value, strlen(value));
-}
-
-
-static inline void
-dns(facts_cert_t *c, const char *value)
-{
-    put(&c->san, NGX_MTLS_DER_CTX(2), value, strlen(value));
-}
-
-
-static inline void
-uri(facts_cert_t *c, const char *value)
-{
-    put(&c->san, NGX_MTLS_DER_CTX(6), value, strlen(value));
 }
 
 
@@ -269,22 +255,178 @@ cert_facts(ngx_pool_t *pool, facts_cert_t *c)
 
 
 /*
+ * Facts from words "KEY=VALUE": "dns", "uri", "email", "ip", "eku", "policy",
+ * "serial" (of one octet, decimal), "label" (a number, ascending), "rdn" of
+ * one set ("cn:a+ou:b"), else an attribute of the subject.  In a value "\0"
+ * stands for a NUL, "\?" for an octet that no type allows and "\_" for a space;
+ * "*N" after it repeats it.
+ */
+
+static inline void
+cert_word(facts_cert_t *c, ngx_mtls_facts_t *facts, char *key, char *value)
+{
+    char          *p, *type, text[4096];
+    u_char         address[16];
+    size_t         len;
+    ngx_uint_t     n;
+    facts_der_t    set, id;
+
+    n = 1;
+    p = strrchr(value, '*');
+
+    if (p != NULL && p[1] >= '0' && p[1] <= '9') {
+        n = atoi(p + 1);
+        *p = '\0';
+    }
+
+    len = 0;
+
+    while (n-- != 0) {
+        for (p = value; *p != '\0'; p++) {
+            assert_true(len < sizeof(text));
+
+            if (*p == '\\') {
+                p++;
+                text[len++] = (*p == '0') ? '\0' : (*p == '?') ? '\xff' : ' ';
+                continue;
+            }
+
+            text[len++] = *p;
+        }
+    }
+
+    if (strcmp(key, "dns") == 0) {
+        put(&c->san, NGX_MTLS_DER_CTX(2), text, len);
+
+    } else if (strcmp(key, "uri") == 0) {
+        put(&c->san, NGX_MTLS_DER_CTX(6), text, len);
+
+    } else if (strcmp(key, "email") == 0) {
+        put(&c->san, NGX_MTLS_DER_CTX(1), text, len);
+
+    } else if (strcmp(key, "ip") == 0) {
+        if (inet_pton(AF_INET, value, address) == 1) {
+            put(&c->san, NGX_MTLS_DER_CTX(7), address, 4);
+
+        } else {
+            assert_int_equal(inet_pton(AF_INET6, value, address), 1);
+            put(&c->san, NGX_MTLS_DER_CTX(7), address, 16);
+        }
+
+    } else if (strcmp(key, "eku") == 0) {
+        put_oid(&c->eku, value);
+
+    } else if (strcmp(key, "policy") == 0) {
+        id.len = 0;
+        put_oid(&id, value);
+        put(&c->policies, NGX_MTLS_DER_SEQUENCE, id.data, id.len);
+
+    } else if (strcmp(key, "serial") == 0) {
+        c->serial = (u_char) atoi(value);
+
+    } else if (strcmp(key, "label") == 0) {
+        assert_true(facts->nlabels < FACTS_LABELS);
+        facts->labels[facts->nlabels++] = atoi(value);
+
+    } else if (strcmp(key, "rdn") == 0) {
+        set.len = 0;
+
+        for (type = strtok_r(value, "+", &key);
+             type != NULL;
+             type = strtok_r(NULL, "+", &key))
+        {
+            p = strchr(type, ':');
+            *p++ = '\0';
+            put_ava(&set, type, NGX_MTLS_DER_UTF8, p, strlen(p));
+        }
+
+        put(&c->subject, NGX_MTLS_DER_SET, set.data, set.len);
+
+    } else {
+        put_rdn(&c->subject, key, NGX_MTLS_DER_UTF8, text, len);
+    }
+}
+
+
+static inline ngx_mtls_facts_t *
+cert_text(ngx_pool_t *pool, const char *text)
+{
+    char              *copy, *word, *value, *state;
+    ngx_uint_t        *labels;
+    facts_cert_t      *c;
+    ngx_mtls_facts_t   list, *facts;
+
+    c = cert_new();
+
+    labels = ngx_palloc(pool, FACTS_LABELS * sizeof(ngx_uint_t));
+    assert_non_null(labels);
+
+    list.labels = labels;
+    list.nlabels = 0;
+
+    copy = strdup(text);
+    assert_non_null(copy);
+
+    for (word = strtok_r(copy, " ", &state);
+         word != NULL;
+         word = strtok_r(NULL, " ", &state))
+    {
+        value = strchr(word, '=');
+        assert_non_null(value);
+        *value++ = '\0';
+
+        cert_word(c, &list, word, value);
+    }
+
+    free(copy);
+
+    facts = cert_facts(pool, c);
+    facts->labels = labels;
+    facts->nlabels = list.nlabels;
+
+    return facts;
+}
+
+
+/* words must stay as long as the policy; facts_done() ends them */
+
+static char        *facts_words[FACTS_TEXTS];
+static ngx_uint_t   facts_nwords;
+
+
+static inline void
+facts_done(void)
+{
+    while (facts_nwords != 0) {
+        free(facts_words[--facts_nwords]);
+    }
+}
+
+
+/*
  * Adds the lines of text to a policy, as nginx would read them but for quotes
- * and ";": "group NAME" begins a group, "deny NAME" marks one, words are
- * separated by one space, "_" alone is an empty word.  Stops at an error.
+ * and ";": "mtls_group NAME" begins a group, "mtls_deny NAME" marks one, words
+ * are separated by spaces, "_" alone is an empty word.  Stops at an error.
  */
 
 static inline ngx_int_t
 policy_text(ngx_mtls_policy_t *policy, const char *text, ngx_mtls_error_t *err)
 {
-    size_t                    len;
-    ngx_int_t                 rc;
-    ngx_str_t                 file, *w;
-    ngx_uint_t                line, n;
-    const char               *p, *end;
-    ngx_mtls_group_t         *group;
+    char              *dst;
+    size_t             len;
+    ngx_int_t          rc;
+    ngx_str_t          file, *w;
+    ngx_uint_t         line, n;
+    const char        *p, *end;
+    ngx_mtls_group_t  *group;
 
-    static ngx_str_t          words[FACTS_WORDS];
+    static ngx_str_t   words[FACTS_WORDS];
+
+    assert_true(facts_nwords < FACTS_TEXTS);
+
+    dst = malloc(2 * strlen(text) + 1);
+    assert_non_null(dst);
+    facts_words[facts_nwords++] = dst;
 
     file = str("nginx.conf");
     group = NULL;
@@ -304,9 +446,9 @@ policy_text(ngx_mtls_policy_t *policy, const char *text, ngx_mtls_error_t *err)
                 w = &words[n++];
 
                 w->len = (len == 1 && *p == '_') ? 0 : len;
-                w->data = ngx_pnalloc(policy->pool, w->len + 1);
-                assert_non_null(w->data);
-                *ngx_cpymem(w->data, p, w->len) = '\0';
+                w->data = (u_char *) dst;
+                dst = (char *) ngx_cpymem(dst, p, w->len);
+                *dst++ = '\0';
             }
 
             p += len + (p + len < end);
@@ -341,22 +483,21 @@ policy_try(ngx_pool_t *pool, const char *labels, const char *text,
     ngx_mtls_policy_t **policy, ngx_mtls_error_t *err)
 {
     ngx_int_t   rc;
-    ngx_str_t  *list;
+    ngx_str_t   list[FACTS_LABELS];
     ngx_uint_t  n;
 
     *policy = ngx_mtls_policy_create(pool);
-    assert_non_null(*policy);
+    if (*policy == NULL) {
+        return NGX_ERROR;
+    }
 
     rc = policy_text(*policy, text, err);
     if (rc != NGX_OK) {
         return rc;
     }
 
-    list = ngx_pcalloc(pool, 64 * sizeof(ngx_str_t));
-    assert_non_null(list);
-
     for (n = 0; *labels != '\0'; n++) {
-        assert_true(n < 64);
+        assert_true(n < FACTS_LABELS);
         list[n].data = (u_char *) labels;
         list[n].len = strcspn(labels, " ");
         labels += list[n].len;
@@ -401,6 +542,71 @@ group_value(ngx_mtls_policy_t *policy, const char *name,
 
     return ngx_mtls_policy_evaluate_group(policy, group, facts, policy->pool,
                                           &shim_log);
+}
+
+
+/* whether an ascending list has an index */
+
+static inline ngx_uint_t
+has(ngx_uint_t *list, ngx_uint_t n, ngx_uint_t index)
+{
+    ngx_uint_t  i, found;
+
+    found = 0;
+
+    for (i = 0; i < n; i++) {
+        assert_true(i == 0 || list[i - 1] < list[i]);
+        found += (list[i] == index);
+    }
+
+    assert_int_equal(ngx_mtls_policy_has(list, n, index), found);
+
+    return found;
+}
+
+
+/*
+ * What evaluation as a whole finds is what each group is by itself; returns
+ * whether it is so.
+ */
+
+static inline ngx_uint_t
+agrees(ngx_pool_t *pool, ngx_mtls_policy_t *policy, ngx_mtls_facts_t *facts)
+{
+    ngx_int_t                  value;
+    ngx_uint_t                 i;
+    ngx_mtls_group_t          *group, *named;
+    ngx_mtls_policy_result_t   result;
+
+    assert_int_equal(ngx_mtls_policy_evaluate(policy, facts, pool, &shim_log,
+                                              &result),
+                     NGX_OK);
+
+    named = NULL;
+
+    for (i = 0; i < ngx_mtls_policy_ngroups(policy); i++) {
+        group = ngx_mtls_policy_group(policy, i);
+
+        value = ngx_mtls_policy_evaluate_group(policy, group, facts, pool,
+                                               &shim_log);
+        assert_int_not_equal(value, NGX_ERROR);
+
+        if (has(result.groups, result.ngroups, i) != (value == T)
+            || has(result.undefined, result.nundefined, i)
+               != (value == U && group->full))
+        {
+            print_error("group %s is %d by itself\n", group->name.data,
+                        (int) value);
+            return 0;
+        }
+
+        if (value == T && group->identity != NULL && named == NULL) {
+            named = group;
+        }
+    }
+
+    return (result.identity_group == named
+            && (result.identity.len != 0) == (named != NULL));
 }
 
 
