@@ -430,3 +430,10 @@ ngx_mtls_reason_soft(ngx_mtls_reason_e reason)
            || reason == NGX_MTLS_REASON_DENIED
            || reason == NGX_MTLS_REASON_AMBIGUOUS;
 }
+
+
+ngx_mtls_reason_e
+ngx_mtls_reason_verify(long verify)
+{
+    return ngx_mtls_chain_reasons[ngx_mtls_session_chain(verify)];
+}
