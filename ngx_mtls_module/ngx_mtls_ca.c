@@ -90,7 +90,7 @@ ngx_mtls_ca_label(ngx_mtls_ca_t *ca, ngx_str_t *name, ngx_uint_t revocation,
     l = ngx_mtls_ca_label_name(ca, name);
 
     if (l == NULL) {
-        l = ngx_palloc(ca->pool, sizeof(ngx_mtls_label_t));
+        l = ngx_pcalloc(ca->pool, sizeof(ngx_mtls_label_t));
         p = ngx_array_push(&ca->labels);
 
         if (l == NULL || p == NULL) {
