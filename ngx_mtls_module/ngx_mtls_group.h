@@ -59,6 +59,8 @@ struct ngx_mtls_policy_s {
                                                 NGX_MTLS_INDEX_NONE */
     ngx_array_t                   tried;     /* of ngx_mtls_group_t *: all with
                                                 "full" or "scanned" */
+
+    ngx_uint_t                    evaluation;  /* the last of this process */
 };
 
 

@@ -20,9 +20,8 @@
 
 #define NGX_MTLS_TRACE_LEN       2048
 
-/* a group's octet in the memo: its value + 1, or 0 while it is not known */
-#define NGX_MTLS_MEMO_VALUE      0x03
-#define NGX_MTLS_MEMO_TRIED      0x04
+/* a group's value, if it is not known */
+#define NGX_MTLS_UNKNOWN         3
 
 
 typedef struct {
@@ -30,16 +29,17 @@ typedef struct {
     ngx_mtls_facts_t             *facts;
     ngx_pool_t                   *pool;
     ngx_log_t                    *log;
-    u_char                       *memo;      /* by index of the group */
     ngx_uint_t                    limits;    /* hit so far */
     ngx_array_t                   groups;    /* of ngx_uint_t: true */
     ngx_array_t                   undefined; /* of ngx_uint_t: with "full" */
 } ngx_mtls_evaluation_t;
 
 
-static ngx_int_t ngx_mtls_policy_start(ngx_mtls_evaluation_t *ev,
+static void ngx_mtls_policy_start(ngx_mtls_evaluation_t *ev,
     ngx_mtls_policy_t *policy, ngx_mtls_facts_t *facts, ngx_pool_t *pool,
     ngx_log_t *log);
+static void ngx_mtls_policy_meet(ngx_mtls_evaluation_t *ev,
+    ngx_mtls_group_t *group);
 static ngx_int_t ngx_mtls_policy_candidates(ngx_mtls_evaluation_t *ev);
 static ngx_int_t ngx_mtls_policy_lookup(ngx_mtls_evaluation_t *ev,
     ngx_uint_t attr, ngx_str_t *key);
@@ -81,28 +81,17 @@ ngx_int_t
 ngx_mtls_policy_evaluate(ngx_mtls_policy_t *policy, ngx_mtls_facts_t *facts,
     ngx_pool_t *pool, ngx_log_t *log, ngx_mtls_policy_result_t *result)
 {
-    ngx_int_t              rc;
     ngx_mtls_evaluation_t  ev;
 
     ngx_memzero(result, sizeof(ngx_mtls_policy_result_t));
 
-    if (policy->groups.nelts == 0) {
-        return NGX_OK;
-    }
+    ngx_mtls_policy_start(&ev, policy, facts, pool, log);
 
-    if (ngx_mtls_policy_start(&ev, policy, facts, pool, log) != NGX_OK) {
+    if (ngx_mtls_policy_candidates(&ev) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    rc = ngx_mtls_policy_candidates(&ev);
-
-    if (rc == NGX_OK) {
-        rc = ngx_mtls_policy_result(&ev, result);
-    }
-
-    (void) ngx_pfree(pool, ev.memo);
-
-    return rc;
+    return ngx_mtls_policy_result(&ev, result);
 }
 
 
@@ -111,22 +100,20 @@ ngx_mtls_policy_evaluate_group(ngx_mtls_policy_t *policy,
     ngx_mtls_group_t *group, ngx_mtls_facts_t *facts, ngx_pool_t *pool,
     ngx_log_t *log)
 {
-    ngx_int_t              value;
     ngx_mtls_evaluation_t  ev;
 
-    if (ngx_mtls_policy_start(&ev, policy, facts, pool, log) != NGX_OK) {
-        return NGX_ERROR;
-    }
+    ngx_mtls_policy_start(&ev, policy, facts, pool, log);
 
-    value = ngx_mtls_policy_value(&ev, group, NULL);
-
-    (void) ngx_pfree(pool, ev.memo);
-
-    return value;
+    return ngx_mtls_policy_value(&ev, group, NULL);
 }
 
 
-static ngx_int_t
+/*
+ * What an evaluation finds of a group is kept in the group, under the number
+ * of the evaluation: nothing need be cleared, however many groups there are.
+ */
+
+static void
 ngx_mtls_policy_start(ngx_mtls_evaluation_t *ev, ngx_mtls_policy_t *policy,
     ngx_mtls_facts_t *facts, ngx_pool_t *pool, ngx_log_t *log)
 {
@@ -137,9 +124,18 @@ ngx_mtls_policy_start(ngx_mtls_evaluation_t *ev, ngx_mtls_policy_t *policy,
     ev->pool = pool;
     ev->log = log;
 
-    ev->memo = ngx_pcalloc(pool, policy->groups.nelts);
+    policy->evaluation++;
+}
 
-    return (ev->memo != NULL) ? NGX_OK : NGX_ERROR;
+
+static void
+ngx_mtls_policy_meet(ngx_mtls_evaluation_t *ev, ngx_mtls_group_t *group)
+{
+    if (group->evaluation != ev->policy->evaluation) {
+        group->evaluation = ev->policy->evaluation;
+        group->value = NGX_MTLS_UNKNOWN;
+        group->tried = 0;
+    }
 }
 
 
@@ -260,11 +256,13 @@ ngx_mtls_policy_try(ngx_mtls_evaluation_t *ev, ngx_mtls_group_t *group,
 {
     ngx_int_t  value;
 
-    if (ev->memo[group->index] & NGX_MTLS_MEMO_TRIED) {
+    ngx_mtls_policy_meet(ev, group);
+
+    if (group->tried) {
         return NGX_OK;
     }
 
-    ev->memo[group->index] |= NGX_MTLS_MEMO_TRIED;
+    group->tried = 1;
 
     value = ngx_mtls_policy_value(ev, group, known);
 
@@ -404,14 +402,13 @@ static ngx_int_t
 ngx_mtls_policy_value(ngx_mtls_evaluation_t *ev, ngx_mtls_group_t *group,
     ngx_mtls_line_t *known)
 {
-    u_char               *memo;
     ngx_int_t             value, rc;
     ngx_mtls_template_t  *tpl;
 
-    memo = &ev->memo[group->index];
+    ngx_mtls_policy_meet(ev, group);
 
-    if (*memo & NGX_MTLS_MEMO_VALUE) {
-        return (*memo & NGX_MTLS_MEMO_VALUE) - 1;
+    if (group->value != NGX_MTLS_UNKNOWN) {
+        return group->value;
     }
 
     value = ngx_mtls_policy_lines(ev, group, known);
@@ -437,7 +434,7 @@ ngx_mtls_policy_value(ngx_mtls_evaluation_t *ev, ngx_mtls_group_t *group,
         }
     }
 
-    *memo |= value + 1;
+    group->value = (u_char) value;
 
     return value;
 }
@@ -676,14 +673,12 @@ ngx_mtls_policy_trace(ngx_mtls_policy_t *policy, ngx_mtls_group_t **groups,
 
     static const char      *names[] = { "false", "true", "undefined" };
 
-    if (ngx_mtls_policy_start(&ev, policy, facts, pool, log) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
     p = ngx_pnalloc(pool, NGX_MTLS_TRACE_LEN);
     if (p == NULL) {
         return NGX_ERROR;
     }
+
+    ngx_mtls_policy_start(&ev, policy, facts, pool, log);
 
     text->data = p;
     last = p + NGX_MTLS_TRACE_LEN - (sizeof("...") - 1);
@@ -711,8 +706,6 @@ ngx_mtls_policy_trace(ngx_mtls_policy_t *policy, ngx_mtls_group_t **groups,
     }
 
     text->len = p - text->data;
-
-    (void) ngx_pfree(pool, ev.memo);
 
     return NGX_OK;
 }
@@ -779,7 +772,7 @@ ngx_mtls_policy_escape(u_char *p, u_char *last, ngx_str_t *text)
     for (i = 0; i < text->len; i++) {
         ch = text->data[i];
 
-        if (ch < 0x20 || ch == 0x7f || ch == '"' || ch == '\\') {
+        if (ch < 0x20 || ch == 0x7f || ch == '"') {
             p = ngx_slprintf(p, last, "\\x%02Xd", (ngx_int_t) ch);
 
         } else if (p < last) {

@@ -77,7 +77,14 @@ struct ngx_mtls_group_s {
     ngx_mtls_line_t              *index_line;  /* by whose exact values the
                                                 group is found, or NULL */
     ngx_uint_t                    height;    /* of its "group" lines, from 1 */
-    time_t                        warned;    /* of a regex limit, per process */
+
+    /* of this process */
+
+    ngx_uint_t                    evaluation;  /* in which "value" was found */
+    u_char                        value;
+    u_char                        tried;
+    time_t                        warned;    /* of a regex limit */
+
     ngx_mtls_group_t             *next;      /* of the same hash of name */
 };
 
