@@ -306,6 +306,10 @@ ngx_mtls_manifest_destroy(ngx_mtls_manifest_t *m)
         }
     }
 
+    /* the log that it was made with, a connection's, is gone */
+
+    m->pool->log = ngx_cycle->log;
+
     ngx_destroy_pool(m->pool);
 }
 
