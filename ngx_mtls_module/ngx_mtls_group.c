@@ -35,6 +35,8 @@ ngx_mtls_policy_create(ngx_pool_t *pool)
     }
 
     policy->pool = pool;
+    policy->ca = NGX_MTLS_INDEX_NONE;
+    policy->group = NGX_MTLS_INDEX_NONE;
 
     policy->names = ngx_pcalloc(pool, NGX_MTLS_GROUP_BUCKETS
                                       * sizeof(ngx_mtls_group_t *));

@@ -177,7 +177,7 @@ ngx_mtls_group_resolve_group(ngx_mtls_policy_t *policy,
 
     if (group == NULL) {
         (void) ngx_mtls_error(err, "unknown group \"%V\"; define it with "
-                              "\"mtls_group %V { … }\"",
+                              "\"mtls_group %V { ... }\"",
                               &pattern->value, &pattern->value);
         return NGX_DECLINED;
     }
@@ -433,7 +433,7 @@ ngx_mtls_group_warn_regex(ngx_mtls_group_t *group, ngx_log_t *log)
             }
 
             for (n = 0; n < sizeof(probes) / sizeof(ngx_str_t); n++) {
-                if (ngx_mtls_regex_match(pattern->regex, &probes[n], NULL)
+                if (ngx_mtls_regex_match(pattern->regex, &probes[n], 1, NULL)
                     != NGX_OK)
                 {
                     break;

@@ -51,9 +51,6 @@ ngx_mtls_index_build(ngx_mtls_policy_t *policy)
         return NGX_ERROR;
     }
 
-    policy->ca = NGX_MTLS_INDEX_NONE;
-    policy->group = NGX_MTLS_INDEX_NONE;
-
     if (ngx_mtls_index_count(policy) != NGX_OK) {
         return NGX_ERROR;
     }

@@ -190,7 +190,7 @@ ngx_mtls_identity_part(ngx_mtls_template_t *tpl, ngx_str_t *literal,
 
     if (name->data[0] >= '0' && name->data[0] <= '9') {
         (void) ngx_mtls_error(err, "capture \"$%V\" of identity \"%V\" has no "
-                              "name, give it one: \"(?<name>…)\"",
+                              "name, give it one: \"(?<name>...)\"",
                               name, &tpl->text);
         return NGX_DECLINED;
     }
@@ -276,6 +276,8 @@ ngx_mtls_identity_resolve(ngx_mtls_template_t *tpl, ngx_mtls_group_t *group,
             continue;
         }
 
+        tpl->captures = 1;
+
         if (ngx_array_init(&part[i].sources, tpl->pool, 1,
                            sizeof(ngx_mtls_template_source_t))
             != NGX_OK)
@@ -291,9 +293,9 @@ ngx_mtls_identity_resolve(ngx_mtls_template_t *tpl, ngx_mtls_group_t *group,
 
         if (part[i].sources.nelts == 0) {
             (void) ngx_mtls_error(err, "unknown variable \"$%V\" in identity "
-                                  "\"%V\", name a capture \"(?<%V>…)\" in a "
+                                  "\"%V\", name a capture \"(?<%V>...)\" in a "
                                   "regex of group \"%V\" or use an "
-                                  "attribute \"$mtls_…\"",
+                                  "attribute \"$mtls_...\"",
                                   &part[i].name, &tpl->text, &part[i].name,
                                   &group->name);
             return NGX_DECLINED;
@@ -472,7 +474,7 @@ ngx_mtls_identity_capture(ngx_mtls_template_part_t *part,
             }
 
             rc = ngx_mtls_regex_match(source[i].regex, &values.elts[k],
-                                      captures);
+                                      values.n, captures);
 
             if (rc == NGX_DECLINED) {
                 continue;

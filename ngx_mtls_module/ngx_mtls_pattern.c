@@ -309,7 +309,7 @@ ngx_mtls_pattern_segments(ngx_str_t *value, ngx_mtls_pattern_t *pattern,
 
     if (ngx_strlchr(p, path, '*') != NULL) {
         (void) ngx_mtls_error(err, "\"*\" in \"%V\" must be a whole segment of "
-                              "the path; use a regex (\"~…\") for other parts",
+                              "the path; use a regex (\"~...\") for other parts",
                               value);
         return NGX_DECLINED;
     }
@@ -372,7 +372,7 @@ ngx_mtls_pattern_label(ngx_pool_t *pool, ngx_mtls_line_t *line,
     {
         (void) ngx_mtls_error(err, "\"*\" in \"%V\" must be the whole first "
                               "label, as in \"*.example.com\"; use a regex "
-                              "(\"~…\") for anything else", value);
+                              "(\"~...\") for anything else", value);
         return NGX_DECLINED;
     }
 
@@ -545,7 +545,8 @@ ngx_mtls_pattern_exact(ngx_mtls_line_t *line, ngx_str_t *value)
 
 
 ngx_int_t
-ngx_mtls_pattern_match(ngx_mtls_pattern_t *pattern, ngx_str_t *value)
+ngx_mtls_pattern_match(ngx_mtls_pattern_t *pattern, ngx_str_t *value,
+    ngx_uint_t n)
 {
     ngx_uint_t  matches;
 
@@ -570,7 +571,7 @@ ngx_mtls_pattern_match(ngx_mtls_pattern_t *pattern, ngx_str_t *value)
         break;
 
     case NGX_MTLS_MATCH_REGEX:
-        return ngx_mtls_regex_match(pattern->regex, value, NULL);
+        return ngx_mtls_regex_match(pattern->regex, value, n, NULL);
 
     default:
         return NGX_ERROR;

@@ -28,11 +28,12 @@ ngx_int_t ngx_mtls_pattern_compile(ngx_pool_t *pool, ngx_mtls_line_t *line,
 ngx_uint_t ngx_mtls_pattern_exact(ngx_mtls_line_t *line, ngx_str_t *value);
 
 /*
- * Compares a value with one pattern that is not exact: NGX_OK: it matches;
- * NGX_DECLINED: it does not; NGX_BUSY: a regex limit was hit; NGX_ERROR.
+ * Compares one of "n" values with a pattern that is not exact: NGX_OK: it
+ * matches; NGX_DECLINED: it does not; NGX_BUSY: a regex limit was hit;
+ * NGX_ERROR.
  */
 ngx_int_t ngx_mtls_pattern_match(ngx_mtls_pattern_t *pattern,
-    ngx_str_t *value);
+    ngx_str_t *value, ngx_uint_t n);
 
 
 #endif /* _NGX_MTLS_PATTERN_H_INCLUDED_ */

@@ -57,6 +57,8 @@ static int ngx_libc_cdecl ngx_mtls_policy_order(const void *one,
     const void *two);
 static ngx_int_t ngx_mtls_policy_value(ngx_mtls_evaluation_t *ev,
     ngx_mtls_group_t *group, ngx_mtls_line_t *known);
+static ngx_int_t ngx_mtls_policy_named(ngx_mtls_evaluation_t *ev,
+    ngx_mtls_group_t *group);
 static ngx_int_t ngx_mtls_policy_lines(ngx_mtls_evaluation_t *ev,
     ngx_mtls_group_t *group, ngx_mtls_line_t *known);
 static ngx_int_t ngx_mtls_policy_judge(ngx_mtls_evaluation_t *ev,
@@ -68,7 +70,8 @@ static ngx_int_t ngx_mtls_policy_parts(ngx_mtls_evaluation_t *ev,
 static ngx_int_t ngx_mtls_policy_attribute(ngx_mtls_evaluation_t *ev,
     ngx_mtls_group_t *group, ngx_mtls_line_t *line);
 static ngx_int_t ngx_mtls_policy_match(ngx_mtls_evaluation_t *ev,
-    ngx_mtls_group_t *group, ngx_mtls_line_t *line, ngx_str_t *value);
+    ngx_mtls_group_t *group, ngx_mtls_line_t *line, ngx_str_t *value,
+    ngx_uint_t n);
 static void ngx_mtls_policy_limit(ngx_mtls_evaluation_t *ev,
     ngx_mtls_group_t *group, ngx_str_t *file, ngx_uint_t line);
 static ngx_int_t ngx_mtls_policy_reason(ngx_mtls_evaluation_t *ev,
@@ -402,8 +405,7 @@ static ngx_int_t
 ngx_mtls_policy_value(ngx_mtls_evaluation_t *ev, ngx_mtls_group_t *group,
     ngx_mtls_line_t *known)
 {
-    ngx_int_t             value, rc;
-    ngx_mtls_template_t  *tpl;
+    ngx_int_t  value;
 
     ngx_mtls_policy_meet(ev, group);
 
@@ -418,25 +420,44 @@ ngx_mtls_policy_value(ngx_mtls_evaluation_t *ev, ngx_mtls_group_t *group,
     }
 
     if (value == NGX_MTLS_TRUE && group->identity != NULL) {
-        tpl = group->identity;
-        rc = ngx_mtls_identity_make(group, ev->facts, ev->pool, NULL);
+        value = ngx_mtls_policy_named(ev, group);
 
-        if (rc == NGX_ERROR) {
+        if (value == NGX_ERROR) {
             return NGX_ERROR;
-        }
-
-        if (rc == NGX_BUSY) {
-            ngx_mtls_policy_limit(ev, group, &tpl->file, tpl->line);
-        }
-
-        if (rc != NGX_OK) {
-            value = NGX_MTLS_UNDEFINED;
         }
     }
 
     group->value = (u_char) value;
 
     return value;
+}
+
+
+/* whether the identity of a group whose lines are true is defined */
+
+static ngx_int_t
+ngx_mtls_policy_named(ngx_mtls_evaluation_t *ev, ngx_mtls_group_t *group)
+{
+    ngx_int_t             rc;
+    ngx_mtls_template_t  *tpl;
+
+    tpl = group->identity;
+
+    if (tpl->captures && ev->limits >= NGX_MTLS_POLICY_LIMITS) {
+        return NGX_MTLS_UNDEFINED;
+    }
+
+    rc = ngx_mtls_identity_make(group, ev->facts, ev->pool, NULL);
+
+    if (rc == NGX_BUSY) {
+        ngx_mtls_policy_limit(ev, group, &tpl->file, tpl->line);
+    }
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    return (rc == NGX_OK) ? NGX_MTLS_TRUE : NGX_MTLS_UNDEFINED;
 }
 
 
@@ -582,7 +603,7 @@ ngx_mtls_policy_attribute(ngx_mtls_evaluation_t *ev, ngx_mtls_group_t *group,
             continue;
         }
 
-        rc = ngx_mtls_policy_match(ev, group, line, &values.elts[i]);
+        rc = ngx_mtls_policy_match(ev, group, line, &values.elts[i], values.n);
 
         if (rc == NGX_ERROR || rc == NGX_MTLS_TRUE) {
             return rc;
@@ -601,7 +622,7 @@ ngx_mtls_policy_attribute(ngx_mtls_evaluation_t *ev, ngx_mtls_group_t *group,
 
 static ngx_int_t
 ngx_mtls_policy_match(ngx_mtls_evaluation_t *ev, ngx_mtls_group_t *group,
-    ngx_mtls_line_t *line, ngx_str_t *value)
+    ngx_mtls_line_t *line, ngx_str_t *value, ngx_uint_t n)
 {
     ngx_int_t            rc, result;
     ngx_uint_t           i;
@@ -617,12 +638,12 @@ ngx_mtls_policy_match(ngx_mtls_evaluation_t *ev, ngx_mtls_group_t *group,
         pattern = &line->patterns[i];
 
         if (pattern->match == NGX_MTLS_MATCH_REGEX
-            && ev->limits == NGX_MTLS_POLICY_LIMITS)
+            && ev->limits >= NGX_MTLS_POLICY_LIMITS)
         {
             return NGX_MTLS_UNDEFINED;
         }
 
-        rc = ngx_mtls_pattern_match(pattern, value);
+        rc = ngx_mtls_pattern_match(pattern, value, n);
 
         if (rc == NGX_OK) {
             return NGX_MTLS_TRUE;
@@ -630,7 +651,6 @@ ngx_mtls_policy_match(ngx_mtls_evaluation_t *ev, ngx_mtls_group_t *group,
 
         if (rc == NGX_BUSY) {
             ngx_mtls_policy_limit(ev, group, &line->file, line->line);
-            ev->limits++;
             result = NGX_MTLS_UNDEFINED;
 
         } else if (rc != NGX_DECLINED) {
@@ -648,6 +668,8 @@ static void
 ngx_mtls_policy_limit(ngx_mtls_evaluation_t *ev, ngx_mtls_group_t *group,
     ngx_str_t *file, ngx_uint_t line)
 {
+    ev->limits++;
+
     if (group->warned == ngx_time()) {
         return;
     }

@@ -50,6 +50,7 @@ typedef struct {
     pcre2_match_context          *context;
     pcre2_match_data             *data;
     pcre2_jit_stack              *stack;     /* NULL: JIT takes the thread's */
+    ngx_uint_t                    limit;     /* of "context" */
 } ngx_mtls_regex_process_t;
 
 
@@ -134,7 +135,7 @@ ngx_mtls_regex_names(ngx_mtls_regex_t *re, ngx_str_t *pattern,
 
     if (groups > NGX_MTLS_REGEX_GROUPS_MAX) {
         (void) ngx_mtls_error(err, "regex \"%V\" has more than %d groups, "
-                              "use \"(?:…)\" for those that capture nothing",
+                              "use \"(?:...)\" for those that capture nothing",
                               pattern, NGX_MTLS_REGEX_GROUPS_MAX);
         return NGX_DECLINED;
     }
@@ -263,12 +264,12 @@ ngx_mtls_regex_name(ngx_mtls_regex_t *re, ngx_str_t *name)
 
 
 ngx_int_t
-ngx_mtls_regex_match(ngx_mtls_regex_t *re, ngx_str_t *value,
+ngx_mtls_regex_match(ngx_mtls_regex_t *re, ngx_str_t *value, ngx_uint_t n,
     ngx_str_t captures[NGX_MTLS_REGEX_NAMES_MAX])
 {
     int                        rc;
     size_t                    *ovector;
-    ngx_uint_t                 i, n;
+    ngx_uint_t                 i, limit, group;
     ngx_mtls_regex_process_t  *process;
 
     if (value->len < re->prefix.len
@@ -281,6 +282,14 @@ ngx_mtls_regex_match(ngx_mtls_regex_t *re, ngx_str_t *value,
     process = ngx_mtls_regex_process();
     if (process == NULL) {
         return NGX_ERROR;
+    }
+
+    limit = NGX_MTLS_REGEX_MATCH_LIMIT / ngx_max(n, 1);
+    limit = ngx_max(limit, NGX_MTLS_REGEX_MATCH_MIN);
+
+    if (process->limit != limit) {
+        (void) pcre2_set_match_limit(process->context, limit);
+        process->limit = limit;
     }
 
     if (re->jit != 0) {
@@ -313,17 +322,17 @@ ngx_mtls_regex_match(ngx_mtls_regex_t *re, ngx_str_t *value,
     ovector = pcre2_get_ovector_pointer(process->data);
 
     for (i = 0; i < re->nnames; i++) {
-        n = re->names[i].group;
+        group = re->names[i].group;
 
         /* groups after the last one that took part are not counted in rc */
 
-        if (n >= (ngx_uint_t) rc || ovector[2 * n] == PCRE2_UNSET) {
+        if (group >= (ngx_uint_t) rc || ovector[2 * group] == PCRE2_UNSET) {
             ngx_str_null(&captures[i]);
             continue;
         }
 
-        captures[i].data = value->data + ovector[2 * n];
-        captures[i].len = ovector[2 * n + 1] - ovector[2 * n];
+        captures[i].data = value->data + ovector[2 * group];
+        captures[i].len = ovector[2 * group + 1] - ovector[2 * group];
     }
 
     return NGX_OK;
@@ -345,8 +354,6 @@ ngx_mtls_regex_process(void)
             return NULL;
         }
 
-        (void) pcre2_set_match_limit(process.context,
-                                     NGX_MTLS_REGEX_MATCH_LIMIT);
         (void) pcre2_set_depth_limit(process.context,
                                      NGX_MTLS_REGEX_DEPTH_LIMIT);
         (void) pcre2_set_heap_limit(process.context,

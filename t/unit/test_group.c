@@ -159,7 +159,7 @@ test_lines(void **state)
         { "identity $mtls_days_left", "cannot be part of identity" },
         { "identity $mtls_identity", "cannot be part of identity" },
         { "identity $model", "unknown variable \"$model\" in identity "
-          "\"$model\", name a capture \"(?<model>…)\" in a regex of group "
+          "\"$model\", name a capture \"(?<model>...)\" in a regex of group "
           "\"g\"" },
         { "identity a\tb", "control character at offset 1" },
     };
@@ -194,7 +194,7 @@ test_groups(void **state)
             "group \"a\" has a second identity, the first is in nginx.conf:2");
 
     refused("", "mtls_group a\ngroup b\n", 2, "unknown group \"b\"; define it "
-            "with \"mtls_group b { … }\"");
+            "with \"mtls_group b { ... }\"");
 
     /* a capture is the group's own, and "not" captures nothing */
 

@@ -134,7 +134,7 @@ test_whole(void **state)
 
         value = exact(&t[i].value);
 
-        if (ngx_mtls_regex_match(re, &value, NULL) != t[i].rc) {
+        if (ngx_mtls_regex_match(re, &value, 1, NULL) != t[i].rc) {
             fail_msg("%s on \"%.*s\", case %d", t[i].pattern,
                      (int) t[i].value.len, t[i].value.data, (int) i);
         }
@@ -182,8 +182,8 @@ test_prefix(void **state)
             value.len = strlen(values[k]);
             value.data = (u_char *) values[k];
 
-            if (ngx_mtls_regex_match(re, &value, NULL)
-                != ngx_mtls_regex_match(plain, &value, NULL))
+            if (ngx_mtls_regex_match(re, &value, 1, NULL)
+                != ngx_mtls_regex_match(plain, &value, 1, NULL))
             {
                 fail_msg("%s on \"%s\"", patterns[i], values[k]);
             }
@@ -211,21 +211,21 @@ test_captures(void **state)
     assert_int_equal(ngx_mtls_regex_name(re, &other), NGX_DECLINED);
 
     value = (ngx_str_t) lit("urn:dev:pump:12");
-    assert_int_equal(ngx_mtls_regex_match(re, &value, captures), NGX_OK);
+    assert_int_equal(ngx_mtls_regex_match(re, &value, 1, captures), NGX_OK);
     assert_str_equal(&captures[m], "pump");
     assert_str_equal(&captures[u], "12");
 
     /* took part, but is empty */
 
     value = (ngx_str_t) lit("urn:dev:pump:");
-    assert_int_equal(ngx_mtls_regex_match(re, &value, captures), NGX_OK);
+    assert_int_equal(ngx_mtls_regex_match(re, &value, 1, captures), NGX_OK);
     assert_int_equal(captures[u].len, 0);
     assert_non_null(captures[u].data);
 
     /* took no part, after one that did */
 
     value = (ngx_str_t) lit("urn:dev:pump");
-    assert_int_equal(ngx_mtls_regex_match(re, &value, captures), NGX_OK);
+    assert_int_equal(ngx_mtls_regex_match(re, &value, 1, captures), NGX_OK);
     assert_str_equal(&captures[m], "pump");
     assert_null(captures[u].data);
     assert_int_equal(captures[u].len, 0);
@@ -238,7 +238,7 @@ test_captures(void **state)
     m = ngx_mtls_regex_name(re, &model);
 
     value = (ngx_str_t) lit("by");
-    assert_int_equal(ngx_mtls_regex_match(re, &value, captures), NGX_OK);
+    assert_int_equal(ngx_mtls_regex_match(re, &value, 1, captures), NGX_OK);
     assert_null(captures[m].data);
     assert_str_equal(&captures[u], "y");
 }
@@ -259,7 +259,7 @@ test_names(void **state)
     value.data = (u_char *) "abcdefghijklmnop";
     value.len = NGX_MTLS_REGEX_NAMES_MAX;
 
-    assert_int_equal(ngx_mtls_regex_match(compile(pattern, 0), &value,
+    assert_int_equal(ngx_mtls_regex_match(compile(pattern, 0), &value, 1,
                                           captures),
                      NGX_OK);
 
@@ -284,7 +284,7 @@ test_names(void **state)
     ngx_memset(value.data, 'a', 254);
     value.data[254] = 'b';
 
-    assert_int_equal(ngx_mtls_regex_match(compile(pattern, 0), &value,
+    assert_int_equal(ngx_mtls_regex_match(compile(pattern, 0), &value, 1,
                                           captures),
                      NGX_OK);
     assert_str_equal(&captures[0], "b");
@@ -351,7 +351,7 @@ test_limits(void **state)
         re = compile(patterns[i], 0);
         assert_non_null(re);
 
-        if (ngx_mtls_regex_match(re, &value, NULL) != NGX_BUSY) {
+        if (ngx_mtls_regex_match(re, &value, 1, NULL) != NGX_BUSY) {
             fail_msg("%s", patterns[i]);
         }
     }
@@ -359,7 +359,8 @@ test_limits(void **state)
     /* which leaves nothing behind */
 
     value.len = 40;
-    assert_int_equal(ngx_mtls_regex_match(compile("a{40}", 0), &value, NULL),
+    assert_int_equal(ngx_mtls_regex_match(compile("a{40}", 0), &value, 1,
+                                          NULL),
                      NGX_OK);
 
     /* a pattern may lower the limits, not raise them */
@@ -367,7 +368,40 @@ test_limits(void **state)
     value.len = 20002;
     re = compile("(*LIMIT_MATCH=4000000000)(a+)+$", 0);
     assert_non_null(re);
-    assert_int_equal(ngx_mtls_regex_match(re, &value, NULL), NGX_BUSY);
+    assert_int_equal(ngx_mtls_regex_match(re, &value, 1, NULL), NGX_BUSY);
+}
+
+
+/* many values have less each than one alone, but never nothing */
+
+static void
+test_share(void **state)
+{
+    ngx_str_t          value;
+    ngx_int_t          one, many;
+    ngx_uint_t         n, differ;
+    ngx_mtls_regex_t  *re;
+
+    re = compile("(a+)+$", 0);
+    assert_non_null(re);
+
+    value.data = (u_char *) "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!b";
+    differ = 0;
+
+    for (n = 0; n < 30; n++) {
+        value.len = 32 - n;
+
+        one = ngx_mtls_regex_match(re, &value, 1, NULL);
+        many = ngx_mtls_regex_match(re, &value, 4096, NULL);
+
+        assert_true(one == many || (one == NGX_DECLINED && many == NGX_BUSY));
+        differ += (one != many);
+
+        value.data++;
+    }
+
+    assert_true(differ > 1 && differ < 20);
+    assert_int_equal(many, NGX_DECLINED);
 }
 
 
@@ -405,6 +439,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_share, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
     };
 
