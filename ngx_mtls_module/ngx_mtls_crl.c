@@ -13,6 +13,8 @@
 
 #define NGX_MTLS_CRL_REASON_NONE     0xff
 
+#define NGX_MTLS_CRL_UTCTIME         15    /* octets of the element */
+
 #define NGX_MTLS_CRL_NAME_TEXT       256   /* octets of an issuer in errors */
 
 #define NGX_MTLS_CRL_CE_REASON       21
@@ -33,6 +35,9 @@ static ngx_int_t ngx_mtls_crl_signature(ngx_mtls_crl_t *crl,
     ngx_mtls_error_t *err);
 static ngx_int_t ngx_mtls_crl_entries(ngx_mtls_crl_t *crl,
     ngx_mtls_error_t *err);
+static ngx_int_t ngx_mtls_crl_usual(ngx_mtls_crl_t *crl, ngx_mtls_der_t *d,
+    ngx_mtls_table_record_t *record);
+static ngx_int_t ngx_mtls_crl_date(u_char *p, uint32_t *date);
 static ngx_int_t ngx_mtls_crl_entry_extension(ngx_pool_t *pool,
     ngx_mtls_crl_t *crl, void *data, ngx_mtls_crl_extension_t *extension,
     ngx_mtls_error_t *err);
@@ -357,10 +362,12 @@ ngx_mtls_crl_rest(ngx_pool_t *pool, ngx_mtls_crl_t *crl, ngx_mtls_der_t *d,
 static ngx_int_t
 ngx_mtls_crl_entries(ngx_mtls_crl_t *crl, ngx_mtls_error_t *err)
 {
+    size_t                   len;
     ngx_int_t                rc;
     ngx_mtls_der_t           d;
     ngx_mtls_table_record_t  record;
 
+    len = 0;
     d = crl->revoked;
 
     for ( ;; ) {
@@ -376,9 +383,11 @@ ngx_mtls_crl_entries(ngx_mtls_crl_t *crl, ngx_mtls_error_t *err)
         }
 
         crl->nrevoked++;
+        len = ngx_max(len, record.len);
     }
 
     crl->header.nrecords = crl->nrevoked;
+    crl->header.record_size = ngx_mtls_table_record_size(len);
 
     return NGX_OK;
 }
@@ -390,6 +399,10 @@ ngx_mtls_crl_entry(ngx_mtls_crl_t *crl, ngx_mtls_der_t *d,
 {
     int64_t         date;
     ngx_mtls_der_t  entry, serial;
+
+    if (ngx_mtls_crl_usual(crl, d, record) == NGX_OK) {
+        return NGX_OK;
+    }
 
     if (ngx_mtls_der_empty(d)) {
         return NGX_DONE;
@@ -431,6 +444,147 @@ ngx_mtls_crl_entry(ngx_mtls_crl_t *crl, ngx_mtls_der_t *d,
 
     return ngx_mtls_crl_extensions(NULL, crl, &entry,
                                    ngx_mtls_crl_entry_extension, record, err);
+}
+
+
+/*
+ * An entry as nearly all are: a short serial number, a UTCTime and at most a
+ * reason that is not critical.  There may be millions of them.  Whatever is
+ * not exactly so, be it right or wrong, is NGX_DECLINED and left to the DER
+ * reader.
+ */
+
+static ngx_int_t
+ngx_mtls_crl_usual(ngx_mtls_crl_t *crl, ngx_mtls_der_t *d,
+    ngx_mtls_table_record_t *record)
+{
+    u_char               *p;
+    size_t                len, n, rest;
+
+    static const u_char   reason[] = {
+        0x30, 0x0c, 0x30, 0x0a, 0x06, 0x03, 0x55, 0x1d, 0x15, 0x04, 0x03,
+        NGX_MTLS_DER_ENUMERATED, 0x01
+    };
+
+    p = d->pos;
+    rest = ngx_mtls_der_len(d);
+
+    if (rest < 4 || p[0] != NGX_MTLS_DER_SEQUENCE
+        || p[2] != NGX_MTLS_DER_INTEGER)
+    {
+        return NGX_DECLINED;
+    }
+
+    len = p[1];
+    n = p[3];
+    rest -= 2;
+    p += 4;
+
+    /* a negative one is left too, and one that is not minimal with it */
+
+    if (len > 0x7f || len > rest || n == 0 || n > NGX_MTLS_SERIAL_MAX
+        || len < 2 + n + NGX_MTLS_CRL_UTCTIME
+        || (p[0] & 0x80)
+        || (p[0] == 0 && n > 1 && !(p[1] & 0x80)))
+    {
+        return NGX_DECLINED;
+    }
+
+    record->serial = p;
+    record->len = n;
+    record->reason = NGX_MTLS_CRL_REASON_NONE;
+    record->issuer = 0;
+
+    p += n;
+    len -= 2 + n + NGX_MTLS_CRL_UTCTIME;
+
+    if (ngx_mtls_crl_date(p, &record->date) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    p += NGX_MTLS_CRL_UTCTIME;
+
+    if (len) {
+
+        if (len != sizeof(reason) + 1
+            || ngx_memcmp(p, reason, sizeof(reason)) != 0
+            || (crl->header.flags & NGX_MTLS_CRL_V1))
+        {
+            return NGX_DECLINED;
+        }
+
+        record->reason = p[sizeof(reason)];
+
+        if (record->reason == 7 || record->reason > 10) {
+            return NGX_DECLINED;
+        }
+    }
+
+    d->pos = p + len;
+
+    return NGX_OK;
+}
+
+
+#define ngx_mtls_crl_two(p)  (((p)[0] & 0x0f) * 10 + ((p)[1] & 0x0f))
+
+
+/* a UTCTime of the years 1970 to 2049, but not of a February 29 */
+
+static ngx_int_t
+ngx_mtls_crl_date(u_char *p, uint32_t *date)
+{
+    uint64_t                ymd, hms, high;
+    uint32_t                year, month, day, hour, min, sec;
+
+    static const uint16_t   days[] = {
+        0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365
+    };
+
+    if (p[0] != NGX_MTLS_DER_UTCTIME || p[1] != 13 || p[14] != 'Z') {
+        return NGX_DECLINED;
+    }
+
+    /* digits: the high half of each octet is 3, also with 6 added */
+
+    p += 2;
+
+    ngx_memcpy(&ymd, p, sizeof(uint64_t));
+    ngx_memcpy(&hms, p + 4, sizeof(uint64_t));
+
+    high = ymd | (ymd + 0x0606060606060606ULL)
+           | hms | (hms + 0x0606060606060606ULL);
+
+    if ((high & 0xf0f0f0f0f0f0f0f0ULL) != 0x3030303030303030ULL
+        || (ymd & hms & 0x3030303030303030ULL) != 0x3030303030303030ULL)
+    {
+        return NGX_DECLINED;
+    }
+
+    year = ngx_mtls_crl_two(p);
+    month = ngx_mtls_crl_two(p + 2) - 1;
+    day = ngx_mtls_crl_two(p + 4) - 1;
+    hour = ngx_mtls_crl_two(p + 6);
+    min = ngx_mtls_crl_two(p + 8);
+    sec = ngx_mtls_crl_two(p + 10);
+
+    if ((year >= 50 && year < 70) || month > 11
+        || day >= (uint32_t) days[month + 1] - days[month]
+        || hour > 23 || min > 59 || sec > 59)
+    {
+        return NGX_DECLINED;
+    }
+
+    /* years and leap days since 1970; 2000 has one */
+
+    year = (year < 50) ? year + 30 : year - 70;
+
+    day += year * 365 + (year + 1) / 4 + days[month]
+           + (month > 1 && year % 4 == 2);
+
+    *date = ((day * 24 + hour) * 60 + min) * 60 + sec;
+
+    return NGX_OK;
 }
 
 

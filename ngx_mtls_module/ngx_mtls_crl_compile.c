@@ -24,6 +24,7 @@ typedef struct {
     ngx_mtls_crl_job_t            *job;
     ngx_pool_t                    *pool;
     ngx_mtls_crl_file_t            file;
+    u_char                        *hash;       /* of the file */
     ngx_array_t                    items;      /* of ngx_mtls_crl_item_t */
     STACK_OF(X509)                *certs;      /* beside the CRLs */
     ngx_mtls_error_t              *err;
@@ -42,8 +43,7 @@ typedef struct {
 #define NGX_MTLS_CRL_AGE_LEN       64
 
 
-static ngx_int_t ngx_mtls_crl_batch(ngx_mtls_crl_batch_t *batch,
-    u_char hash[NGX_MTLS_HASH_LEN]);
+static ngx_int_t ngx_mtls_crl_batch(ngx_mtls_crl_batch_t *batch);
 static ngx_int_t ngx_mtls_crl_split(ngx_mtls_crl_batch_t *batch);
 static ngx_int_t ngx_mtls_crl_blocks(ngx_mtls_crl_batch_t *batch);
 static ngx_int_t ngx_mtls_crl_item(ngx_mtls_crl_batch_t *batch, u_char *der,
@@ -64,7 +64,6 @@ static ngx_int_t ngx_mtls_crl_table(ngx_mtls_crl_batch_t *batch,
     ngx_mtls_crl_item_t *item, ngx_mtls_crl_made_t *made);
 static ngx_int_t ngx_mtls_crl_next(void *data,
     ngx_mtls_table_record_t *record);
-static void ngx_mtls_crl_rewind(void *data);
 
 
 ngx_int_t
@@ -83,6 +82,7 @@ ngx_mtls_crl_compile(ngx_mtls_crl_job_t *job, ngx_pool_t *pool,
 
     batch.job = job;
     batch.pool = pool;
+    batch.hash = hash;
     batch.err = err;
 
     batch.certs = sk_X509_new_null();
@@ -94,7 +94,7 @@ ngx_mtls_crl_compile(ngx_mtls_crl_job_t *job, ngx_pool_t *pool,
         rc = ngx_mtls_error(err, "out of memory");
 
     } else {
-        rc = ngx_mtls_crl_batch(&batch, hash);
+        rc = ngx_mtls_crl_batch(&batch);
     }
 
     if (rc == NGX_OK) {
@@ -115,7 +115,7 @@ ngx_mtls_crl_compile(ngx_mtls_crl_job_t *job, ngx_pool_t *pool,
 /* everything but the writing */
 
 static ngx_int_t
-ngx_mtls_crl_batch(ngx_mtls_crl_batch_t *batch, u_char hash[NGX_MTLS_HASH_LEN])
+ngx_mtls_crl_batch(ngx_mtls_crl_batch_t *batch)
 {
     ngx_int_t             rc;
     ngx_uint_t            i;
@@ -127,7 +127,9 @@ ngx_mtls_crl_batch(ngx_mtls_crl_batch_t *batch, u_char hash[NGX_MTLS_HASH_LEN])
         return rc;
     }
 
-    if (ngx_mtls_sha256(batch->file.data, batch->file.len, hash) != NGX_OK) {
+    if (ngx_mtls_sha256(batch->file.data, batch->file.len, batch->hash)
+        != NGX_OK)
+    {
         return ngx_mtls_error(batch->err, "cannot hash");
     }
 
@@ -346,8 +348,12 @@ ngx_mtls_crl_item_verify(ngx_mtls_crl_batch_t *batch,
     ngx_memcpy(header->run_id, batch->job->run_id, NGX_MTLS_RUN_ID_LEN);
     ngx_memcpy(header->source_key, batch->job->source_key, NGX_MTLS_HASH_LEN);
 
-    if (ngx_mtls_sha256(der->pos, ngx_mtls_der_len(der), header->source_hash)
-        != NGX_OK)
+    if (ngx_mtls_der_len(der) == batch->file.len) {
+        ngx_memcpy(header->source_hash, batch->hash, NGX_MTLS_HASH_LEN);
+
+    } else if (ngx_mtls_sha256(der->pos, ngx_mtls_der_len(der),
+                               header->source_hash)
+               != NGX_OK)
     {
         return ngx_mtls_error(batch->err, "cannot hash");
     }
@@ -581,11 +587,11 @@ ngx_mtls_crl_table(ngx_mtls_crl_batch_t *batch, ngx_mtls_crl_item_t *item,
     item->path = path;
 
     entries.crl = crl;
+    entries.rest = crl->revoked;
     entries.err = batch->err;
 
     rc = ngx_mtls_table_write(fd, &crl->header, hashes, ngx_mtls_crl_next,
-                              ngx_mtls_crl_rewind, &entries, made->hash,
-                              batch->err);
+                              &entries, made->hash, batch->err);
 
     if (close(fd) == -1 && rc == NGX_OK) {
         return ngx_mtls_error(batch->err, "cannot close \"%s\" (%d: %s)",
@@ -603,13 +609,4 @@ ngx_mtls_crl_next(void *data, ngx_mtls_table_record_t *record)
 
     return ngx_mtls_crl_entry(entries->crl, &entries->rest, record,
                               entries->err);
-}
-
-
-static void
-ngx_mtls_crl_rewind(void *data)
-{
-    ngx_mtls_crl_entries_t *entries = data;
-
-    entries->rest = entries->crl->revoked;
 }

@@ -32,6 +32,7 @@
 
 #define NGX_MTLS_TABLE_FILL        4      /* records per bucket, at most */
 #define NGX_MTLS_TABLE_PART        4096   /* buckets per partition */
+#define NGX_MTLS_TABLE_CHUNK       256    /* records */
 
 /*
  * No honest bucket is larger: the chance is below 1e-50.  So a lookup in a
@@ -55,24 +56,36 @@ typedef struct {
 } ngx_mtls_table_key_t;
 
 
+/*
+ * Records of one partition, in the order of the source, stand in chunks that
+ * are linked to each other
+ */
+typedef struct {
+    uint32_t                       head;       /* chunks, from 0 */
+    uint32_t                       tail;
+    uint64_t                       n;          /* records */
+} ngx_mtls_table_part_t;
+
+
 typedef struct {
     ngx_fd_t                       fd;
     ngx_mtls_table_header_t       *header;
-    ngx_mtls_table_next_pt         next;
-    void                          *data;
     ngx_mtls_error_t              *err;
 
+    ngx_mtls_table_part_t         *parts;
     ngx_uint_t                     nparts;
     size_t                         width;      /* of a serial */
 
-    uint64_t                      *parts;      /* ends of partitions */
-    u_char                        *records;    /* all, by partition */
+    u_char                        *records;    /* all, by chunk */
     uint16_t                      *buckets;    /* of each, in its partition */
+    uint32_t                      *chunks;     /* the next one of each */
+    uint32_t                       nchunks;    /* in use */
+
     uint32_t                      *index;
     u_char                        *out;        /* one partition, by bucket */
 
     /* of the partition's buckets: where one begins, how many it has */
-    uint32_t                       first[NGX_MTLS_TABLE_PART + 1];
+    uint32_t                       first[NGX_MTLS_TABLE_PART];
     uint32_t                       fill[NGX_MTLS_TABLE_PART];
 } ngx_mtls_table_build_t;
 
@@ -83,15 +96,17 @@ static ngx_uint_t ngx_mtls_table_bucket(ngx_mtls_table_header_t *header,
     ngx_mtls_table_key_t *key);
 static void ngx_mtls_table_encode(u_char *p, size_t width,
     ngx_mtls_table_key_t *key, ngx_mtls_table_record_t *record);
-static ngx_int_t ngx_mtls_table_next(ngx_mtls_table_build_t *build,
-    ngx_mtls_table_record_t *record, ngx_mtls_table_key_t *key);
-static ngx_int_t ngx_mtls_table_measure(ngx_mtls_table_build_t *build);
-static ngx_int_t ngx_mtls_table_partition(ngx_mtls_table_build_t *build);
+static ngx_uint_t ngx_mtls_table_same(u_char *p, u_char *q, size_t width);
+static ngx_int_t ngx_mtls_table_alloc(ngx_mtls_table_build_t *build);
+static ngx_int_t ngx_mtls_table_partition(ngx_mtls_table_build_t *build,
+    ngx_mtls_table_next_pt next, void *data);
+static uint64_t ngx_mtls_table_slot(ngx_mtls_table_build_t *build,
+    ngx_mtls_table_part_t *part);
+static ngx_int_t ngx_mtls_table_records(ngx_mtls_table_build_t *build);
 static ngx_int_t ngx_mtls_table_place(ngx_mtls_table_build_t *build,
-    ngx_uint_t part);
+    ngx_mtls_table_part_t *part);
 static ngx_int_t ngx_mtls_table_insert(ngx_mtls_table_build_t *build,
     u_char *p, ngx_uint_t bucket);
-static ngx_int_t ngx_mtls_table_records(ngx_mtls_table_build_t *build);
 static ngx_int_t ngx_mtls_table_put(ngx_mtls_table_build_t *build,
     const void *data, size_t len, uint64_t offset);
 static void ngx_mtls_table_free(ngx_mtls_table_build_t *build);
@@ -103,8 +118,7 @@ static ngx_int_t ngx_mtls_table_check(ngx_mtls_table_header_t *header);
 ngx_int_t
 ngx_mtls_table_write(ngx_fd_t fd, ngx_mtls_table_header_t *header,
     u_char (*hashes)[NGX_MTLS_HASH_LEN], ngx_mtls_table_next_pt next,
-    void (*rewind)(void *data), void *data, u_char hash[NGX_MTLS_HASH_LEN],
-    ngx_mtls_error_t *err)
+    void *data, u_char hash[NGX_MTLS_HASH_LEN], ngx_mtls_error_t *err)
 {
     uint64_t                 nhashes;
     ngx_int_t                rc;
@@ -121,9 +135,8 @@ ngx_mtls_table_write(ngx_fd_t fd, ngx_mtls_table_header_t *header,
 
     build->fd = fd;
     build->header = header;
-    build->next = next;
-    build->data = data;
     build->err = err;
+    build->width = header->record_size - NGX_MTLS_TABLE_TAIL;
 
     ngx_memcpy(header->magic, NGX_MTLS_TABLE_MAGIC, sizeof(header->magic));
     header->version = NGX_MTLS_TABLE_VERSION;
@@ -152,15 +165,8 @@ ngx_mtls_table_write(ngx_fd_t fd, ngx_mtls_table_header_t *header,
         goto done;
     }
 
-    rewind(data);
-
-    if (ngx_mtls_table_measure(build) != NGX_OK) {
-        goto done;
-    }
-
-    rewind(data);
-
-    if (ngx_mtls_table_partition(build) != NGX_OK
+    if (ngx_mtls_table_alloc(build) != NGX_OK
+        || ngx_mtls_table_partition(build, next, data) != NGX_OK
         || ngx_mtls_table_records(build) != NGX_OK)
     {
         goto done;
@@ -269,11 +275,32 @@ ngx_mtls_table_bucket(ngx_mtls_table_header_t *header,
 }
 
 
+/* widths are few and the compiler's copies short */
+
+static ngx_inline void
+ngx_mtls_table_copy(u_char *dst, u_char *src, size_t width)
+{
+    ngx_memcpy(dst, src, 8);
+
+    if (width > 8) {
+        ngx_memcpy(dst + 8, src + 8, 8);
+    }
+
+    if (width > 16) {
+        ngx_memcpy(dst + 16, src + 16, 4);
+    }
+
+    if (width > 20) {
+        ngx_memcpy(dst + 20, src + 20, 4);
+    }
+}
+
+
 static void
 ngx_mtls_table_encode(u_char *p, size_t width, ngx_mtls_table_key_t *key,
     ngx_mtls_table_record_t *record)
 {
-    ngx_memcpy(p, key->serial.octets, width);
+    ngx_mtls_table_copy(p, key->serial.octets, width);
 
     p += width;
 
@@ -284,86 +311,64 @@ ngx_mtls_table_encode(u_char *p, size_t width, ngx_mtls_table_key_t *key,
 }
 
 
-static ngx_int_t
-ngx_mtls_table_next(ngx_mtls_table_build_t *build,
-    ngx_mtls_table_record_t *record, ngx_mtls_table_key_t *key)
+/* whether two records have the same key */
+
+static ngx_uint_t
+ngx_mtls_table_same(u_char *p, u_char *q, size_t width)
 {
-    if (build->next(build->data, record) != NGX_OK
-        || record->len == 0
-        || record->len > NGX_MTLS_SERIAL_MAX)
-    {
-        return ngx_mtls_error(build->err, "the entries cannot be read again");
-    }
+    uint64_t  a, b;
 
-    ngx_mtls_table_key(key, record->serial, record->len, record->issuer);
+    ngx_memcpy(&a, p, sizeof(a));
+    ngx_memcpy(&b, q, sizeof(b));
 
-    return NGX_OK;
+    return a == b
+           && ngx_memcmp(p, q, width) == 0
+           && ngx_memcmp(p + width + NGX_MTLS_TABLE_LEN,
+                         q + width + NGX_MTLS_TABLE_LEN,
+                         NGX_MTLS_TABLE_TAIL - NGX_MTLS_TABLE_LEN)
+              == 0;
 }
 
 
-/* the width of the longest serial and the sizes of the partitions */
-
 static ngx_int_t
-ngx_mtls_table_measure(ngx_mtls_table_build_t *build)
+ngx_mtls_table_alloc(ngx_mtls_table_build_t *build)
 {
-    size_t                    max;
-    uint64_t                  i, n, sum;
-    ngx_mtls_table_key_t      key;
+    size_t                    n;
     ngx_mtls_table_header_t  *header;
-    ngx_mtls_table_record_t   record;
 
     header = build->header;
 
     build->nparts = (header->nbuckets + NGX_MTLS_TABLE_PART - 1)
                     / NGX_MTLS_TABLE_PART;
 
-    build->parts = calloc(build->nparts, sizeof(uint64_t));
-    if (build->parts == NULL) {
+    /* the last chunk of each partition may not be full */
+
+    n = header->nrecords / NGX_MTLS_TABLE_CHUNK + build->nparts;
+
+    build->parts = calloc(build->nparts, sizeof(ngx_mtls_table_part_t));
+    build->chunks = calloc(n, sizeof(uint32_t));
+    build->records = malloc(n * NGX_MTLS_TABLE_CHUNK * header->record_size);
+    build->buckets = malloc(n * NGX_MTLS_TABLE_CHUNK * sizeof(uint16_t));
+    build->index = calloc((size_t) header->nbuckets + 1, sizeof(uint32_t));
+
+    if (build->parts == NULL || build->chunks == NULL
+        || build->records == NULL || build->buckets == NULL
+        || build->index == NULL)
+    {
         return ngx_mtls_error(build->err, "out of memory");
     }
-
-    max = 0;
-
-    for (i = 0; i < header->nrecords; i++) {
-
-        if (ngx_mtls_table_next(build, &record, &key) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        build->parts[ngx_mtls_table_bucket(header, &key)
-                     / NGX_MTLS_TABLE_PART]++;
-
-        if (record.len > max) {
-            max = record.len;
-        }
-    }
-
-    /* from sizes to places */
-
-    sum = 0;
-
-    for (i = 0; i < build->nparts; i++) {
-        n = build->parts[i];
-        build->parts[i] = sum;
-        sum += n;
-    }
-
-    build->width = (max <= 8) ? 8
-                   : (max <= 16) ? 16
-                   : (max <= 20) ? 20 : NGX_MTLS_SERIAL_MAX;
-
-    header->record_size = build->width + NGX_MTLS_TABLE_TAIL;
 
     return NGX_OK;
 }
 
 
-/* every record beside those of its partition, in the order of the source */
+/* every record beside those of its partition */
 
 static ngx_int_t
-ngx_mtls_table_partition(ngx_mtls_table_build_t *build)
+ngx_mtls_table_partition(ngx_mtls_table_build_t *build,
+    ngx_mtls_table_next_pt next, void *data)
 {
-    uint64_t                  i, n;
+    uint64_t                  i, slot;
     ngx_uint_t                bucket;
     ngx_mtls_table_key_t      key;
     ngx_mtls_table_header_t  *header;
@@ -371,38 +376,53 @@ ngx_mtls_table_partition(ngx_mtls_table_build_t *build)
 
     header = build->header;
 
-    n = header->nrecords ? header->nrecords : 1;
-
-    build->records = malloc(n * header->record_size);
-    build->buckets = malloc(n * sizeof(uint16_t));
-    build->index = calloc((size_t) header->nbuckets + 1, sizeof(uint32_t));
-
-    if (build->records == NULL || build->buckets == NULL
-        || build->index == NULL)
-    {
-        return ngx_mtls_error(build->err, "out of memory");
-    }
-
     for (i = 0; i < header->nrecords; i++) {
 
-        if (ngx_mtls_table_next(build, &record, &key) != NGX_OK) {
-            return NGX_ERROR;
+        if (next(data, &record) != NGX_OK
+            || record.len == 0 || record.len > build->width)
+        {
+            return ngx_mtls_error(build->err, "the entries cannot be read"
+                                  " again");
         }
+
+        ngx_mtls_table_key(&key, record.serial, record.len, record.issuer);
 
         bucket = ngx_mtls_table_bucket(header, &key);
-        n = build->parts[bucket / NGX_MTLS_TABLE_PART]++;
+        slot = ngx_mtls_table_slot(build,
+                                   &build->parts[bucket / NGX_MTLS_TABLE_PART]);
 
-        if (n >= header->nrecords || record.len > build->width) {
-            return ngx_mtls_error(build->err, "the entries have changed");
-        }
-
-        ngx_mtls_table_encode(build->records + n * header->record_size,
+        ngx_mtls_table_encode(build->records + slot * header->record_size,
                               build->width, &key, &record);
 
-        build->buckets[n] = bucket % NGX_MTLS_TABLE_PART;
+        build->buckets[slot] = bucket % NGX_MTLS_TABLE_PART;
     }
 
     return NGX_OK;
+}
+
+
+/* the place of a partition's next record */
+
+static uint64_t
+ngx_mtls_table_slot(ngx_mtls_table_build_t *build, ngx_mtls_table_part_t *part)
+{
+    ngx_uint_t  n;
+
+    n = part->n++ % NGX_MTLS_TABLE_CHUNK;
+
+    if (n == 0) {
+
+        if (part->n == 1) {
+            part->head = build->nchunks;
+
+        } else {
+            build->chunks[part->tail] = build->nchunks;
+        }
+
+        part->tail = build->nchunks++;
+    }
+
+    return (uint64_t) part->tail * NGX_MTLS_TABLE_CHUNK + n;
 }
 
 
@@ -411,8 +431,8 @@ ngx_mtls_table_partition(ngx_mtls_table_build_t *build)
 static ngx_int_t
 ngx_mtls_table_records(ngx_mtls_table_build_t *build)
 {
-    size_t                    size;
-    uint64_t                  n, max, total;
+    size_t                    size, n;
+    uint64_t                  max, total;
     ngx_uint_t                i, j, nbuckets;
     ngx_mtls_table_header_t  *header;
 
@@ -421,11 +441,7 @@ ngx_mtls_table_records(ngx_mtls_table_build_t *build)
     max = 1;
 
     for (i = 0; i < build->nparts; i++) {
-        n = build->parts[i] - (i ? build->parts[i - 1] : 0);
-
-        if (n > max) {
-            max = n;
-        }
+        max = ngx_max(max, build->parts[i].n);
     }
 
     build->out = malloc(max * header->record_size);
@@ -438,19 +454,19 @@ ngx_mtls_table_records(ngx_mtls_table_build_t *build)
 
     for (i = 0; i < build->nparts; i++) {
 
-        if (ngx_mtls_table_place(build, i) != NGX_OK) {
+        if (ngx_mtls_table_place(build, &build->parts[i]) != NGX_OK) {
             return NGX_ERROR;
         }
 
         size = 0;
 
         for (j = 0; j < nbuckets; j++) {
-            n = (uint64_t) build->fill[j] * header->record_size;
+            n = (size_t) build->fill[j] * header->record_size;
+            max = (uint64_t) build->first[j] * header->record_size;
 
-            ngx_memmove(build->out + size,
-                        build->out + (uint64_t) build->first[j]
-                                     * header->record_size,
-                        n);
+            if (max != size) {
+                ngx_memmove(build->out + size, build->out + max, n);
+            }
 
             size += n;
             total += build->fill[j];
@@ -459,7 +475,7 @@ ngx_mtls_table_records(ngx_mtls_table_build_t *build)
 
         if (ngx_mtls_table_put(build, build->out, size,
                                header->records
-                               + (total * header->record_size - size))
+                               + total * header->record_size - size)
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -475,39 +491,50 @@ ngx_mtls_table_records(ngx_mtls_table_build_t *build)
 /* puts the records of one partition into its buckets */
 
 static ngx_int_t
-ngx_mtls_table_place(ngx_mtls_table_build_t *build, ngx_uint_t part)
+ngx_mtls_table_place(ngx_mtls_table_build_t *build,
+    ngx_mtls_table_part_t *part)
 {
-    uint64_t    i, first, last;
-    uint32_t    sum, n;
-    ngx_uint_t  j;
-
-    first = part ? build->parts[part - 1] : 0;
-    last = build->parts[part];
+    uint64_t    i, slot;
+    uint32_t    sum, n, chunk;
+    ngx_uint_t  j, pass;
 
     ngx_memzero(build->fill, sizeof(build->fill));
 
-    for (i = first; i < last; i++) {
-        build->fill[build->buckets[i]]++;
-    }
+    for (pass = 0; pass < 2; pass++) {
+        chunk = part->head;
+        slot = 0;
 
-    sum = 0;
+        for (i = 0; i < part->n; i++, slot++) {
 
-    for (j = 0; j < NGX_MTLS_TABLE_PART; j++) {
-        n = build->fill[j];
-        build->fill[j] = 0;
-        build->first[j] = sum;
-        sum += n;
-    }
+            if (i % NGX_MTLS_TABLE_CHUNK == 0) {
+                chunk = i ? build->chunks[chunk] : part->head;
+                slot = (uint64_t) chunk * NGX_MTLS_TABLE_CHUNK;
+            }
 
-    for (i = first; i < last; i++) {
+            if (pass == 0) {
+                build->fill[build->buckets[slot]]++;
 
-        if (ngx_mtls_table_insert(build,
-                                  build->records
-                                  + i * build->header->record_size,
-                                  build->buckets[i])
-            != NGX_OK)
-        {
-            return ngx_mtls_error(build->err, "too many entries in a bucket");
+            } else if (ngx_mtls_table_insert(build,
+                                             build->records
+                                             + slot
+                                               * build->header->record_size,
+                                             build->buckets[slot])
+                       != NGX_OK)
+            {
+                return ngx_mtls_error(build->err,
+                                      "too many entries in a bucket");
+            }
+        }
+
+        if (pass == 0) {
+            sum = 0;
+
+            for (j = 0; j < NGX_MTLS_TABLE_PART; j++) {
+                n = build->fill[j];
+                build->fill[j] = 0;
+                build->first[j] = sum;
+                sum += n;
+            }
         }
     }
 
@@ -528,14 +555,10 @@ ngx_mtls_table_insert(ngx_mtls_table_build_t *build, u_char *p,
     n = build->fill[bucket];
     q = build->out + (size_t) build->first[bucket] * size;
 
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < n; i++, q += size) {
 
-        if (ngx_memcmp(q, p, width) == 0
-            && ngx_memcmp(q + width + NGX_MTLS_TABLE_LEN,
-                          p + width + NGX_MTLS_TABLE_LEN,
-                          NGX_MTLS_TABLE_TAIL - NGX_MTLS_TABLE_LEN)
-               == 0)
-        {
+        if (ngx_mtls_table_same(p, q, width)) {
+
             /* twice: only removeFromCRL gives way */
 
             if (q[width + NGX_MTLS_TABLE_REASON] == 8) {
@@ -544,15 +567,15 @@ ngx_mtls_table_insert(ngx_mtls_table_build_t *build, u_char *p,
 
             return NGX_OK;
         }
-
-        q += size;
     }
 
     if (n == NGX_MTLS_TABLE_BUCKET_MAX) {
         return NGX_ERROR;
     }
 
-    ngx_memcpy(q, p, size);
+    ngx_mtls_table_copy(q, p, width);
+    ngx_memcpy(q + width, p + width, NGX_MTLS_TABLE_TAIL);
+
     build->fill[bucket]++;
 
     return NGX_OK;
@@ -594,6 +617,7 @@ static void
 ngx_mtls_table_free(ngx_mtls_table_build_t *build)
 {
     free(build->parts);
+    free(build->chunks);
     free(build->records);
     free(build->buckets);
     free(build->index);

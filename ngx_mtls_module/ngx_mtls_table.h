@@ -105,18 +105,22 @@ typedef ngx_int_t (*ngx_mtls_table_next_pt)(void *data,
     ngx_mtls_table_record_t *record);
 
 
+/* the record_size for serials of up to this length */
+#define ngx_mtls_table_record_size(len)                                      \
+    ((len) <= 8 ? 16 : (len) <= 16 ? 24 : (len) <= 20 ? 28 : 32)
+
 /*
  * Writes a whole table to "fd" (an empty regular file).  The caller fills the
- * header but for offsets, sizes, hash_key and nbuckets; "hashes" are the three
- * arrays one after the other.  "next" is called for nrecords records, twice
- * over ("rewind" restarts it).  For one key the first record stays, but any
- * reason beats removeFromCRL (8).  "hash" gets the SHA-256 of the header as
- * written.  NGX_ERROR: "err" says why (no space, out of memory).
+ * header but for magic, version, offsets, size, hash_key and nbuckets;
+ * "hashes" are the three arrays one after the other.  "next" is called for
+ * nrecords records.  For one key the first record stays, but any reason beats
+ * removeFromCRL (8); nrecords gets what is left.  "hash" gets the SHA-256 of
+ * the header as written.  Takes about record_size + 3 octets of memory for
+ * each record meanwhile.  NGX_ERROR: "err" says why (no space, out of memory).
  */
 ngx_int_t ngx_mtls_table_write(ngx_fd_t fd, ngx_mtls_table_header_t *header,
     u_char (*hashes)[NGX_MTLS_HASH_LEN], ngx_mtls_table_next_pt next,
-    void (*rewind)(void *data), void *data, u_char hash[NGX_MTLS_HASH_LEN],
-    ngx_mtls_error_t *err);
+    void *data, u_char hash[NGX_MTLS_HASH_LEN], ngx_mtls_error_t *err);
 
 /*
  * Maps a table.  Opened with O_NOFOLLOW; it must be a regular file of this
