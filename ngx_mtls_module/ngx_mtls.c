@@ -133,9 +133,22 @@ ngx_mtls_utf8(const u_char *p, size_t len)
 {
     size_t         n;
     uint32_t       c, min;
+    uint64_t       w;
     const u_char  *last;
 
     last = p + len;
+
+    /* most text is ASCII: eight octets at once, none 0 or above 0x7f */
+
+    while (last - p >= 8) {
+        ngx_memcpy(&w, p, 8);
+
+        if ((w | (w - NGX_MTLS_OCTETS(0x01))) & NGX_MTLS_OCTETS(0x80)) {
+            break;
+        }
+
+        p += 8;
+    }
 
     while (p < last) {
         c = *p++;

@@ -23,6 +23,10 @@
 #define NGX_MTLS_CERT_MAX        65536 /* octets of DER of one certificate */
 
 
+/* an octet eight times, for work on eight octets at once */
+#define NGX_MTLS_OCTETS(c)       ((uint64_t) 0x0101010101010101 * (c))
+
+
 /*
  * An error in words, without a trailing period: what is wrong, then the thing
  * in quotes.  "file" and "line" say where, "file" is empty if unknown.

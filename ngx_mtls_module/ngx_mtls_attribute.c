@@ -445,11 +445,17 @@ ngx_mtls_attribute_values(ngx_mtls_certificate_t *cert,
         break;
 
     case NGX_MTLS_ATTR_EKU:
-        *values = cert->eku;
+        if (ngx_mtls_certificate_eku(cert, values) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
         break;
 
     case NGX_MTLS_ATTR_POLICY:
-        *values = cert->policies;
+        if (ngx_mtls_certificate_policies(cert, values) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
         break;
 
     default:

@@ -57,17 +57,13 @@ static ngx_int_t ngx_mtls_certificate_constraints(
     ngx_mtls_certificate_t *cert, ngx_mtls_der_t *value,
     ngx_mtls_error_t *err);
 static void ngx_mtls_certificate_no_constraints(ngx_mtls_certificate_t *cert);
-static ngx_int_t ngx_mtls_certificate_eku(ngx_mtls_certificate_t *cert,
+static ngx_int_t ngx_mtls_certificate_purposes(ngx_mtls_certificate_t *cert,
     ngx_mtls_der_t *value, ngx_mtls_error_t *err);
-static void ngx_mtls_certificate_no_eku(ngx_mtls_certificate_t *cert);
-static ngx_int_t ngx_mtls_certificate_policies(ngx_mtls_certificate_t *cert,
-    ngx_mtls_der_t *value, ngx_mtls_error_t *err);
-static void ngx_mtls_certificate_no_policies(ngx_mtls_certificate_t *cert);
-static ngx_int_t ngx_mtls_certificate_oids(ngx_mtls_certificate_t *cert,
-    ngx_mtls_der_t *value, ngx_uint_t policies, ngx_mtls_values_t *values,
+static void ngx_mtls_certificate_no_purposes(ngx_mtls_certificate_t *cert);
+static ngx_int_t ngx_mtls_certificate_policy_list(
+    ngx_mtls_certificate_t *cert, ngx_mtls_der_t *value,
     ngx_mtls_error_t *err);
-static ngx_int_t ngx_mtls_certificate_policy(ngx_mtls_der_t *list,
-    ngx_mtls_der_t *oid);
+static void ngx_mtls_certificate_no_policies(ngx_mtls_certificate_t *cert);
 
 
 static ngx_mtls_extension_type_t  ngx_mtls_extension_types[] = {
@@ -76,8 +72,8 @@ static ngx_mtls_extension_type_t  ngx_mtls_extension_types[] = {
     { 17, ngx_mtls_san_parse, ngx_mtls_san_undefine },
     { 19, ngx_mtls_certificate_constraints,
       ngx_mtls_certificate_no_constraints },
-    { 32, ngx_mtls_certificate_policies, ngx_mtls_certificate_no_policies },
-    { 37, ngx_mtls_certificate_eku, ngx_mtls_certificate_no_eku },
+    { 32, ngx_mtls_certificate_policy_list, ngx_mtls_certificate_no_policies },
+    { 37, ngx_mtls_certificate_purposes, ngx_mtls_certificate_no_purposes },
 
     { 0, NULL, NULL }
 };
@@ -291,10 +287,10 @@ static ngx_int_t
 ngx_mtls_certificate_extensions(ngx_mtls_certificate_t *cert,
     ngx_mtls_der_t *tbs, ngx_mtls_error_t *err)
 {
-    ngx_int_t              rc;
-    ngx_uint_t             n, tag;
-    ngx_mtls_der_t         value, list, d;
-    ngx_mtls_extension_t  *ext;
+    ngx_int_t             rc;
+    ngx_uint_t            n;
+    ngx_mtls_der_t        value, list;
+    ngx_mtls_extension_t  ext[NGX_MTLS_EXTENSIONS_MAX];
 
     rc = ngx_mtls_der_opt(tbs, NGX_MTLS_DER_CTX_CONS(3), &value);
 
@@ -309,18 +305,16 @@ ngx_mtls_certificate_extensions(ngx_mtls_certificate_t *cert,
         return ngx_mtls_certificate_malformed(err, "extensions");
     }
 
-    d = list;
-
-    for (n = 0; !ngx_mtls_der_empty(&d); n++) {
-
-        if (ngx_mtls_der_any(&d, &tag, &value, NULL) != NGX_OK) {
-            return ngx_mtls_certificate_malformed(err, "extensions");
-        }
+    for (n = 0; !ngx_mtls_der_empty(&list); n++) {
 
         if (n == NGX_MTLS_EXTENSIONS_MAX) {
             ngx_mtls_error(err, "certificate has more than %d extensions",
                            NGX_MTLS_EXTENSIONS_MAX);
             return NGX_DECLINED;
+        }
+
+        if (ngx_mtls_certificate_extension_parse(&list, &ext[n]) != NGX_OK) {
+            return ngx_mtls_certificate_malformed(err, "extensions");
         }
     }
 
@@ -328,21 +322,14 @@ ngx_mtls_certificate_extensions(ngx_mtls_certificate_t *cert,
         return NGX_OK;
     }
 
-    ext = ngx_palloc(cert->pool, n * sizeof(ngx_mtls_extension_t));
-    if (ext == NULL) {
+    cert->extensions = ngx_palloc(cert->pool,
+                                  n * sizeof(ngx_mtls_extension_t));
+    if (cert->extensions == NULL) {
         return NGX_ERROR;
     }
 
-    cert->extensions = ext;
-
-    for ( /* void */ ; n; n--) {
-
-        if (ngx_mtls_certificate_extension_parse(&list, ext++) != NGX_OK) {
-            return ngx_mtls_certificate_malformed(err, "extensions");
-        }
-
-        cert->nextensions++;
-    }
+    ngx_memcpy(cert->extensions, ext, n * sizeof(ngx_mtls_extension_t));
+    cert->nextensions = n;
 
     return NGX_OK;
 }
@@ -520,25 +507,73 @@ ngx_mtls_certificate_no_constraints(ngx_mtls_certificate_t *cert)
 
 
 static ngx_int_t
-ngx_mtls_certificate_eku(ngx_mtls_certificate_t *cert, ngx_mtls_der_t *value,
-    ngx_mtls_error_t *err)
+ngx_mtls_certificate_purposes(ngx_mtls_certificate_t *cert,
+    ngx_mtls_der_t *value, ngx_mtls_error_t *err)
 {
-    return ngx_mtls_certificate_oids(cert, value, 0, &cert->eku, err);
+    ngx_mtls_der_t  list, oid;
+
+    if (ngx_mtls_der_get(value, NGX_MTLS_DER_SEQUENCE, &list) != NGX_OK
+        || !ngx_mtls_der_empty(value)
+        || ngx_mtls_der_empty(&list))
+    {
+        return NGX_ABORT;
+    }
+
+    cert->eku_list = list;
+
+    while (!ngx_mtls_der_empty(&list)) {
+
+        if (ngx_mtls_der_oid(&list, &oid) != NGX_OK) {
+            return NGX_ABORT;
+        }
+
+        if (++cert->eku.n > NGX_MTLS_OIDS_MAX) {
+            ngx_mtls_error(err, "certificate has more than %d purposes",
+                           NGX_MTLS_OIDS_MAX);
+            return NGX_DECLINED;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
 static void
-ngx_mtls_certificate_no_eku(ngx_mtls_certificate_t *cert)
+ngx_mtls_certificate_no_purposes(ngx_mtls_certificate_t *cert)
 {
     ngx_mtls_values_undefined(&cert->eku);
 }
 
 
 static ngx_int_t
-ngx_mtls_certificate_policies(ngx_mtls_certificate_t *cert,
+ngx_mtls_certificate_policy_list(ngx_mtls_certificate_t *cert,
     ngx_mtls_der_t *value, ngx_mtls_error_t *err)
 {
-    return ngx_mtls_certificate_oids(cert, value, 1, &cert->policies, err);
+    ngx_mtls_der_t  list, oid;
+
+    if (ngx_mtls_der_get(value, NGX_MTLS_DER_SEQUENCE, &list) != NGX_OK
+        || !ngx_mtls_der_empty(value)
+        || ngx_mtls_der_empty(&list))
+    {
+        return NGX_ABORT;
+    }
+
+    cert->policy_list = list;
+
+    while (!ngx_mtls_der_empty(&list)) {
+
+        if (ngx_mtls_certificate_policy(&list, &oid) != NGX_OK) {
+            return NGX_ABORT;
+        }
+
+        if (++cert->policies.n > NGX_MTLS_OIDS_MAX) {
+            ngx_mtls_error(err, "certificate has more than %d policies",
+                           NGX_MTLS_OIDS_MAX);
+            return NGX_DECLINED;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
@@ -549,74 +584,9 @@ ngx_mtls_certificate_no_policies(ngx_mtls_certificate_t *cert)
 }
 
 
-/* a list of object identifiers, or of policies that begin with one */
+/* its qualifiers say nothing here */
 
-static ngx_int_t
-ngx_mtls_certificate_oids(ngx_mtls_certificate_t *cert, ngx_mtls_der_t *value,
-    ngx_uint_t policies, ngx_mtls_values_t *values, ngx_mtls_error_t *err)
-{
-    u_char          text[NGX_MTLS_OID_TEXT_LEN];
-    size_t          len;
-    ngx_str_t      *elt;
-    ngx_uint_t      n, tag;
-    ngx_mtls_der_t  list, d, oid;
-
-    if (ngx_mtls_der_get(value, NGX_MTLS_DER_SEQUENCE, &list) != NGX_OK
-        || !ngx_mtls_der_empty(value)
-        || ngx_mtls_der_empty(&list))
-    {
-        return NGX_ABORT;
-    }
-
-    d = list;
-
-    for (n = 0; !ngx_mtls_der_empty(&d); n++) {
-        if (ngx_mtls_der_any(&d, &tag, &oid, NULL) != NGX_OK) {
-            return NGX_ABORT;
-        }
-    }
-
-    if (n > NGX_MTLS_OIDS_MAX) {
-        ngx_mtls_error(err, "certificate has more than %d %s",
-                       NGX_MTLS_OIDS_MAX, policies ? "policies" : "purposes");
-        return NGX_DECLINED;
-    }
-
-    elt = ngx_palloc(cert->pool, n * sizeof(ngx_str_t));
-    if (elt == NULL) {
-        return NGX_ERROR;
-    }
-
-    values->elts = elt;
-    values->n = n;
-
-    for ( /* void */ ; n; n--, elt++) {
-
-        if ((policies ? ngx_mtls_certificate_policy(&list, &oid)
-                      : ngx_mtls_der_oid(&list, &oid))
-            != NGX_OK)
-        {
-            return NGX_ABORT;
-        }
-
-        len = ngx_mtls_oid_text(oid.pos, ngx_mtls_der_len(&oid), text);
-
-        elt->data = ngx_pnalloc(cert->pool, len);
-        if (elt->data == NULL) {
-            return NGX_ERROR;
-        }
-
-        ngx_memcpy(elt->data, text, len);
-        elt->len = len;
-    }
-
-    return NGX_OK;
-}
-
-
-/* PolicyInformation (RFC 5280 4.2.1.4); its qualifiers say nothing here */
-
-static ngx_int_t
+ngx_int_t
 ngx_mtls_certificate_policy(ngx_mtls_der_t *list, ngx_mtls_der_t *oid)
 {
     ngx_mtls_der_t  info, value;

@@ -115,10 +115,6 @@ typedef struct {
     /* canonical octets of the names in san[NGX_MTLS_SAN_DIRNAME] */
     ngx_mtls_values_t             dirnames;
 
-    /* object identifiers as dotted text */
-    ngx_mtls_values_t             eku;
-    ngx_mtls_values_t             policies;
-
     /*
      * an extension that occurs twice or cannot be parsed makes what it says
      * undefined: one undefined value
@@ -127,6 +123,15 @@ typedef struct {
     ngx_uint_t                    ca;        /* basicConstraints cA */
     ngx_uint_t                    key_usage; /* first octet reversed: bit n =
                                                 1 << n; all set if absent */
+
+    /*
+     * object identifiers; the text of "eku" and "policies" is made by
+     * ngx_mtls_certificate_eku() and ngx_mtls_certificate_policies()
+     */
+    ngx_mtls_der_t                eku_list;
+    ngx_mtls_values_t             eku;
+    ngx_mtls_der_t                policy_list;
+    ngx_mtls_values_t             policies;
 
     /* set by ngx_mtls_certificate_dps() */
     ngx_mtls_dp_t                *dps;
@@ -189,6 +194,16 @@ ngx_int_t ngx_mtls_certificate_spki(ngx_mtls_certificate_t *cert,
     ngx_str_t *hex);
 ngx_int_t ngx_mtls_certificate_serial(ngx_mtls_certificate_t *cert,
     ngx_str_t *hex);
+
+/* extended key usages and policies as dotted text */
+ngx_int_t ngx_mtls_certificate_eku(ngx_mtls_certificate_t *cert,
+    ngx_mtls_values_t *values);
+ngx_int_t ngx_mtls_certificate_policies(ngx_mtls_certificate_t *cert,
+    ngx_mtls_values_t *values);
+
+/* the object identifier that begins a PolicyInformation (RFC 5280 4.2.1.4) */
+ngx_int_t ngx_mtls_certificate_policy(ngx_mtls_der_t *list,
+    ngx_mtls_der_t *oid);
 
 /* canonical octets of the names */
 ngx_int_t ngx_mtls_certificate_subject(ngx_mtls_certificate_t *cert,

@@ -13,9 +13,15 @@
 #define NGX_MTLS_CURVE_LEN  (sizeof("ec:brainpoolP512r1"))
 
 
+typedef ngx_int_t (*ngx_mtls_oid_pt)(ngx_mtls_der_t *list,
+    ngx_mtls_der_t *oid);
+
+
 static ngx_int_t ngx_mtls_certificate_hex(ngx_mtls_certificate_t *cert,
     u_char *data, size_t len, ngx_str_t *hex);
 static u_char *ngx_mtls_certificate_serial_hex(u_char *dst, ngx_mtls_der_t *n);
+static ngx_int_t ngx_mtls_certificate_oids(ngx_pool_t *pool,
+    ngx_mtls_der_t list, ngx_mtls_oid_pt next, ngx_mtls_values_t *values);
 static ngx_int_t ngx_mtls_certificate_key_text(ngx_mtls_certificate_t *cert,
     const char *prefix, ngx_mtls_der_t *oid, ngx_str_t *text);
 static ngx_int_t ngx_mtls_certificate_rsa(ngx_mtls_certificate_t *cert,
@@ -212,6 +218,87 @@ ngx_mtls_certificate_serial_hex(u_char *dst, ngx_mtls_der_t *n)
     }
 
     return dst;
+}
+
+
+ngx_int_t
+ngx_mtls_certificate_eku(ngx_mtls_certificate_t *cert,
+    ngx_mtls_values_t *values)
+{
+    if (cert->eku.elts == NULL
+        && ngx_mtls_certificate_oids(cert->pool, cert->eku_list,
+                                     ngx_mtls_der_oid, &cert->eku)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    *values = cert->eku;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_mtls_certificate_policies(ngx_mtls_certificate_t *cert,
+    ngx_mtls_values_t *values)
+{
+    if (cert->policies.elts == NULL
+        && ngx_mtls_certificate_oids(cert->pool, cert->policy_list,
+                                     ngx_mtls_certificate_policy,
+                                     &cert->policies)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    *values = cert->policies;
+
+    return NGX_OK;
+}
+
+
+/* the text of a list that was read once already, values->n of them */
+
+static ngx_int_t
+ngx_mtls_certificate_oids(ngx_pool_t *pool, ngx_mtls_der_t list,
+    ngx_mtls_oid_pt next, ngx_mtls_values_t *values)
+{
+    u_char          text[NGX_MTLS_OID_TEXT_LEN];
+    size_t          len;
+    ngx_str_t      *elts;
+    ngx_uint_t      i;
+    ngx_mtls_der_t  oid;
+
+    if (values->n == 0) {
+        return NGX_OK;
+    }
+
+    elts = ngx_palloc(pool, values->n * sizeof(ngx_str_t));
+    if (elts == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < values->n; i++) {
+
+        if (next(&list, &oid) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        len = ngx_mtls_oid_text(oid.pos, ngx_mtls_der_len(&oid), text);
+
+        elts[i].data = ngx_pnalloc(pool, len);
+        if (elts[i].data == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(elts[i].data, text, len);
+        elts[i].len = len;
+    }
+
+    values->elts = elts;
+
+    return NGX_OK;
 }
 
 

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) the ngx_mtls_module authors
  *
- * The bounds-checked DER reader: elements, numbers, times, object identifiers
- * and strings of X.690.
+ * The bounds-checked DER reader: elements, numbers, times and strings of
+ * X.690.
  */
 
 
@@ -13,20 +13,9 @@
 #define ngx_mtls_digit(c)    ((c) >= '0' && (c) <= '9')
 #define ngx_mtls_two(p)      (((p)[0] - '0') * 10 + (p)[1] - '0')
 
-/* decimal digits of an arc: 64 octets of 7 bits are less than 10^135 */
-#define NGX_MTLS_ARC_DIGITS  136
 
-
-static ngx_int_t ngx_mtls_der_header(ngx_mtls_der_t *d, u_char **content,
-    u_char **end);
 static int64_t ngx_mtls_der_days(ngx_int_t year, ngx_int_t month,
     ngx_int_t day);
-static size_t ngx_mtls_oid_check(u_char *oid, size_t len);
-static u_char *ngx_mtls_oid_arc(u_char *p, u_char *last, ngx_uint_t first,
-    u_char **dst);
-static size_t ngx_mtls_oid_digits(u_char *text, size_t len, u_char *digits);
-static ngx_int_t ngx_mtls_oid_pack(u_char *digits, size_t n, ngx_uint_t add,
-    u_char **dst, u_char *end);
 static ngx_uint_t ngx_mtls_der_allowed(ngx_uint_t tag, ngx_mtls_der_t *raw);
 static ngx_int_t ngx_mtls_der_wide(ngx_pool_t *pool, ngx_mtls_der_t *raw,
     size_t width, ngx_str_t *text);
@@ -54,79 +43,37 @@ static uint32_t  ngx_mtls_der_ia5[] = {
 };
 
 
-/* the bounds of the next element's content */
-
-static ngx_int_t
-ngx_mtls_der_header(ngx_mtls_der_t *d, u_char **content, u_char **end)
+ngx_int_t
+ngx_mtls_der_get_long(ngx_mtls_der_t *d, ngx_mtls_der_t *value)
 {
     u_char  *p;
-    size_t   len, n, rest;
+    size_t   n, len, rest;
 
-    rest = ngx_mtls_der_len(d);
+    p = d->pos + 1;
+    rest = ngx_mtls_der_len(d) - 2;
+    n = *p++ & 0x7f;
 
-    if (rest < 2) {
+    /* indefinite; too long; not minimal */
+
+    if (n == 0 || n > 4 || n > rest || *p == 0) {
         return NGX_ERROR;
     }
 
-    p = d->pos;
+    rest -= n;
+    len = 0;
 
-    /* no tags of several octets; the end of contents octets are not DER */
+    while (n--) {
+        len = (len << 8) | *p++;
+    }
 
-    if ((*p & 0x1f) == 0x1f || *p == 0) {
+    if (len < 0x80 || len > rest) {
         return NGX_ERROR;
     }
 
-    len = p[1];
-    p += 2;
-    rest -= 2;
+    d->pos = p + len;
 
-    if (len & 0x80) {
-        n = len & 0x7f;
-
-        /* indefinite; too long; not minimal */
-
-        if (n == 0 || n > 4 || n > rest || *p == 0) {
-            return NGX_ERROR;
-        }
-
-        rest -= n;
-        len = 0;
-
-        while (n--) {
-            len = (len << 8) | *p++;
-        }
-
-        if (len < 0x80) {
-            return NGX_ERROR;
-        }
-    }
-
-    if (len > rest) {
-        return NGX_ERROR;
-    }
-
-    *content = p;
-    *end = p + len;
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_mtls_der_get(ngx_mtls_der_t *d, ngx_uint_t tag, ngx_mtls_der_t *value)
-{
-    u_char  *content, *end;
-
-    if (ngx_mtls_der_empty(d) || *d->pos != tag
-        || ngx_mtls_der_header(d, &content, &end) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    d->pos = end;
-
-    value->pos = content;
-    value->last = end;
+    value->last = d->pos;
+    value->pos = p;
 
     return NGX_OK;
 }
@@ -147,24 +94,26 @@ ngx_int_t
 ngx_mtls_der_any(ngx_mtls_der_t *d, ngx_uint_t *tag, ngx_mtls_der_t *value,
     ngx_mtls_der_t *whole)
 {
-    u_char  *start, *content, *end;
+    u_char  *start;
 
-    if (ngx_mtls_der_header(d, &content, &end) != NGX_OK) {
+    start = d->pos;
+
+    /* no tags of several octets; the end of contents octets are not DER */
+
+    if (ngx_mtls_der_empty(d) || (*start & 0x1f) == 0x1f || *start == 0) {
         return NGX_ERROR;
     }
 
-    start = d->pos;
-    d->pos = end;
-
     *tag = *start;
+
+    if (ngx_mtls_der_get(d, *start, value) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     if (whole) {
         whole->pos = start;
-        whole->last = end;
+        whole->last = value->last;
     }
-
-    value->pos = content;
-    value->last = end;
 
     return NGX_OK;
 }
@@ -240,24 +189,22 @@ ngx_mtls_der_uint(ngx_mtls_der_t *d, ngx_uint_t *n)
 ngx_int_t
 ngx_mtls_der_boolean(ngx_mtls_der_t *d, ngx_uint_t *b)
 {
-    ngx_int_t       rc;
-    ngx_mtls_der_t  rest, value;
+    u_char  *p;
 
-    rest = *d;
+    p = d->pos;
 
-    rc = ngx_mtls_der_opt(&rest, NGX_MTLS_DER_BOOLEAN, &value);
-    if (rc != NGX_OK) {
-        return rc;
+    if (ngx_mtls_der_empty(d) || *p != NGX_MTLS_DER_BOOLEAN) {
+        return NGX_DECLINED;
     }
 
-    if (ngx_mtls_der_len(&value) != 1
-        || (*value.pos != 0x00 && *value.pos != 0xff))
+    if (ngx_mtls_der_len(d) < 3 || p[1] != 1
+        || (p[2] != 0x00 && p[2] != 0xff))
     {
         return NGX_ERROR;
     }
 
-    *d = rest;
-    *b = (*value.pos == 0xff);
+    d->pos = p + 3;
+    *b = (p[2] == 0xff);
 
     return NGX_OK;
 }
@@ -396,264 +343,17 @@ ngx_mtls_der_days(ngx_int_t year, ngx_int_t month, ngx_int_t day)
 ngx_int_t
 ngx_mtls_der_oid(ngx_mtls_der_t *d, ngx_mtls_der_t *value)
 {
-    ngx_mtls_der_t  rest, v;
+    ngx_mtls_der_t  start;
 
-    rest = *d;
+    start = *d;
 
-    if (ngx_mtls_der_get(&rest, NGX_MTLS_DER_OID, &v) != NGX_OK
-        || ngx_mtls_oid_check(v.pos, ngx_mtls_der_len(&v)) == 0)
-    {
+    if (ngx_mtls_der_get(d, NGX_MTLS_DER_OID, value) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    *d = rest;
-    *value = v;
-
-    return NGX_OK;
-}
-
-
-/* the octets of an object identifier (X.690 8.19); 0: it is none */
-
-static size_t
-ngx_mtls_oid_check(u_char *oid, size_t len)
-{
-    size_t  i;
-
-    if (len == 0 || len > NGX_MTLS_OID_LEN || (oid[len - 1] & 0x80)) {
-        return 0;
-    }
-
-    for (i = 0; i < len; i++) {
-
-        /* an arc's first octet must not be a leading zero */
-
-        if (oid[i] == 0x80 && (i == 0 || !(oid[i - 1] & 0x80))) {
-            return 0;
-        }
-    }
-
-    return len;
-}
-
-
-size_t
-ngx_mtls_oid_text(u_char *oid, size_t len, u_char text[NGX_MTLS_OID_TEXT_LEN])
-{
-    u_char  *p, *last, *dst;
-
-    if (ngx_mtls_oid_check(oid, len) == 0) {
-        return 0;
-    }
-
-    p = oid;
-    last = oid + len;
-    dst = text;
-
-    p = ngx_mtls_oid_arc(p, last, 1, &dst);
-
-    while (p < last) {
-        *dst++ = '.';
-        p = ngx_mtls_oid_arc(p, last, 0, &dst);
-    }
-
-    return dst - text;
-}
-
-
-/*
- * Prints one arc, or the first two, which share octets (X.690 8.19.4).  An arc
- * may have any size (2.25 is followed by 128 bits), so the sum is decimal.
- */
-
-static u_char *
-ngx_mtls_oid_arc(u_char *p, u_char *last, ngx_uint_t first, u_char **dst)
-{
-    u_char      *d, digits[NGX_MTLS_ARC_DIGITS];
-    ngx_uint_t   i, n, carry;
-
-    digits[0] = 0;
-    n = 1;
-
-    do {
-        carry = *p & 0x7f;
-
-        for (i = 0; i < n; i++) {
-            carry += digits[i] * 128;
-            digits[i] = (u_char) (carry % 10);
-            carry /= 10;
-        }
-
-        while (carry) {
-            digits[n++] = (u_char) (carry % 10);
-            carry /= 10;
-        }
-
-    } while (*p++ & 0x80 && p < last);
-
-    d = *dst;
-
-    if (first) {
-
-        /* X * 40 + Y, where Y is below 40 unless X is 2 */
-
-        carry = (n > 2) ? 8 : (n > 1) ? digits[1] / 4 * 4 : 0;
-
-        *d++ = (u_char) ('0' + carry / 4);
-        *d++ = '.';
-
-        for (i = 1; carry; i++) {
-            if (digits[i] >= carry) {
-                digits[i] -= (u_char) carry;
-                break;
-            }
-
-            digits[i] += (u_char) (10 - carry);
-            carry = 1;
-        }
-
-        while (n > 1 && digits[n - 1] == 0) {
-            n--;
-        }
-    }
-
-    while (n) {
-        *d++ = (u_char) ('0' + digits[--n]);
-    }
-
-    *dst = d;
-
-    return p;
-}
-
-
-size_t
-ngx_mtls_oid_parse(u_char *text, size_t len, u_char sep,
-    u_char oid[NGX_MTLS_OID_LEN])
-{
-    u_char      *p, *last, *dst, digits[NGX_MTLS_OID_TEXT_LEN];
-    size_t       n;
-    ngx_uint_t   first;
-
-    if (len < 3 || len > NGX_MTLS_OID_TEXT_LEN
-        || text[0] < '0' || text[0] > '2' || text[1] != sep)
-    {
-        return 0;
-    }
-
-    first = text[0] - '0';
-
-    p = text + 2;
-    last = text + len;
-    dst = oid;
-
-    for ( ;; ) {
-        n = ngx_mtls_oid_digits(p, last - p, digits);
-        if (n == 0) {
-            return 0;
-        }
-
-        if (dst == oid && first < 2
-            && (n > 2 || (n == 2 && digits[1] >= 4)))
-        {
-            return 0;
-        }
-
-        p += n;
-
-        if (ngx_mtls_oid_pack(digits, n, (dst == oid) ? first * 40 : 0, &dst,
-                              oid + NGX_MTLS_OID_LEN)
-            != NGX_OK)
-        {
-            return 0;
-        }
-
-        if (p == last) {
-            return dst - oid;
-        }
-
-        if (*p++ != sep) {
-            return 0;
-        }
-    }
-}
-
-
-/* the digits of one arc, the last one first; 0: none or leading zeros */
-
-static size_t
-ngx_mtls_oid_digits(u_char *text, size_t len, u_char *digits)
-{
-    size_t  i, n;
-
-    for (n = 0; n < len && ngx_mtls_digit(text[n]); n++) { /* void */ }
-
-    if (n == 0 || (n > 1 && text[0] == '0')) {
-        return 0;
-    }
-
-    for (i = 0; i < n; i++) {
-        digits[i] = text[n - 1 - i] - '0';
-    }
-
-    return n;
-}
-
-
-/* appends an arc's decimal digits plus "add" as groups of seven bits */
-
-static ngx_int_t
-ngx_mtls_oid_pack(u_char *digits, size_t n, ngx_uint_t add, u_char **dst,
-    u_char *end)
-{
-    u_char      groups[NGX_MTLS_OID_LEN];
-    size_t      i, ngroups;
-    ngx_uint_t  rest;
-
-    ngroups = 0;
-
-    do {
-        if (ngroups == NGX_MTLS_OID_LEN) {
-            return NGX_DECLINED;
-        }
-
-        rest = 0;
-
-        for (i = n; i > 0; i--) {
-            rest = rest * 10 + digits[i - 1];
-            digits[i - 1] = (u_char) (rest / 128);
-            rest %= 128;
-        }
-
-        while (n && digits[n - 1] == 0) {
-            n--;
-        }
-
-        groups[ngroups++] = (u_char) rest;
-
-    } while (n);
-
-    for (i = 0; add; i++) {
-
-        if (i == ngroups) {
-            if (ngroups == NGX_MTLS_OID_LEN) {
-                return NGX_DECLINED;
-            }
-
-            groups[ngroups++] = 0;
-        }
-
-        add += groups[i];
-        groups[i] = add & 0x7f;
-        add >>= 7;
-    }
-
-    if ((size_t) (end - *dst) < ngroups) {
-        return NGX_DECLINED;
-    }
-
-    while (ngroups--) {
-        *(*dst)++ = groups[ngroups] | (ngroups ? 0x80 : 0);
+    if (!ngx_mtls_oid_valid(value->pos, ngx_mtls_der_len(value))) {
+        *d = start;
+        return NGX_ERROR;
     }
 
     return NGX_OK;

@@ -61,9 +61,39 @@ typedef struct {
 #define ngx_mtls_der_empty(d)    ((d)->pos == (d)->last)
 
 
+/* ngx_mtls_der_get() for a length of several octets */
+ngx_int_t ngx_mtls_der_get_long(ngx_mtls_der_t *d, ngx_mtls_der_t *value);
+
 /* the next element, which must have this tag: its content into "value" */
-ngx_int_t ngx_mtls_der_get(ngx_mtls_der_t *d, ngx_uint_t tag,
-    ngx_mtls_der_t *value);
+static ngx_inline ngx_int_t
+ngx_mtls_der_get(ngx_mtls_der_t *d, ngx_uint_t tag, ngx_mtls_der_t *value)
+{
+    u_char  *p;
+    size_t   rest;
+
+    p = d->pos;
+    rest = ngx_mtls_der_len(d);
+
+    if (rest < 2 || *p != tag) {
+        return NGX_ERROR;
+    }
+
+    if (p[1] & 0x80) {
+        return ngx_mtls_der_get_long(d, value);
+    }
+
+    if (p[1] > rest - 2) {
+        return NGX_ERROR;
+    }
+
+    p += 2;
+    d->pos = p + p[-1];
+
+    value->last = d->pos;
+    value->pos = p;
+
+    return NGX_OK;
+}
 
 /* the same, but NGX_DECLINED if the next element has another tag or is none */
 ngx_int_t ngx_mtls_der_opt(ngx_mtls_der_t *d, ngx_uint_t tag,
@@ -102,6 +132,9 @@ ngx_int_t ngx_mtls_der_oid(ngx_mtls_der_t *d, ngx_mtls_der_t *value);
 /* enough for the text of any object identifier that is accepted */
 #define NGX_MTLS_OID_TEXT_LEN    256
 #define NGX_MTLS_OID_LEN         64    /* content octets */
+
+/* whether content octets are an object identifier that is accepted */
+ngx_uint_t ngx_mtls_oid_valid(u_char *oid, size_t len);
 
 /*
  * The dotted text of an object identifier's content octets; returns its

@@ -19,9 +19,9 @@
 #define NGX_MTLS_NAME_TEXT     0
 
 
-static ngx_int_t ngx_mtls_name_count(ngx_mtls_der_t rdns, ngx_uint_t *n);
 static ngx_int_t ngx_mtls_name_rdn(ngx_pool_t *pool, ngx_mtls_der_t *rdn,
     ngx_mtls_name_t *name, ngx_uint_t number);
+static ngx_int_t ngx_mtls_name_keep(ngx_pool_t *pool, ngx_mtls_name_t *name);
 static u_char *ngx_mtls_name_fold(u_char *dst, ngx_mtls_ava_t *ava);
 static ngx_int_t ngx_mtls_name_sort(ngx_pool_t *pool, u_char *first,
     u_char *last, ngx_uint_t n);
@@ -33,37 +33,26 @@ ngx_mtls_name_parse(ngx_pool_t *pool, ngx_mtls_der_t *der,
     ngx_mtls_name_t *name)
 {
     ngx_int_t       rc;
-    ngx_uint_t      n, number;
-    ngx_mtls_der_t  d, rdn;
+    ngx_uint_t      number;
+    ngx_mtls_der_t  d, rdns, rdn;
+    ngx_mtls_ava_t  avas[NGX_MTLS_NAME_MAX];
 
     d = *der;
 
-    if (ngx_mtls_der_get(&d, NGX_MTLS_DER_SEQUENCE, &rdn) != NGX_OK
-        || !ngx_mtls_der_empty(&d)
-        || ngx_mtls_name_count(rdn, &n) != NGX_OK)
+    if (ngx_mtls_der_get(&d, NGX_MTLS_DER_SEQUENCE, &rdns) != NGX_OK
+        || !ngx_mtls_der_empty(&d))
     {
         return NGX_DECLINED;
     }
 
     name->der.data = der->pos;
     name->der.len = ngx_mtls_der_len(der);
-    name->avas = NULL;
+    name->avas = avas;
     name->n = 0;
 
-    if (n == 0) {
-        return NGX_OK;
-    }
+    for (number = 0; !ngx_mtls_der_empty(&rdns); number++) {
 
-    name->avas = ngx_palloc(pool, n * sizeof(ngx_mtls_ava_t));
-    if (name->avas == NULL) {
-        return NGX_ERROR;
-    }
-
-    d = rdn;
-
-    for (number = 0; !ngx_mtls_der_empty(&d); number++) {
-
-        if (ngx_mtls_der_get(&d, NGX_MTLS_DER_SET, &rdn) != NGX_OK) {
+        if (ngx_mtls_der_get(&rdns, NGX_MTLS_DER_SET, &rdn) != NGX_OK) {
             return NGX_DECLINED;
         }
 
@@ -73,44 +62,11 @@ ngx_mtls_name_parse(ngx_pool_t *pool, ngx_mtls_der_t *der,
         }
     }
 
-    return NGX_OK;
+    return ngx_mtls_name_keep(pool, name);
 }
 
 
-/* the elements of all RDNs; they are looked into by ngx_mtls_name_rdn() */
-
-static ngx_int_t
-ngx_mtls_name_count(ngx_mtls_der_t rdns, ngx_uint_t *n)
-{
-    ngx_uint_t      tag;
-    ngx_mtls_der_t  rdn, ava;
-
-    *n = 0;
-
-    while (!ngx_mtls_der_empty(&rdns)) {
-
-        /* an RDN has one attribute at least (RFC 5280 4.1.2.4) */
-
-        if (ngx_mtls_der_get(&rdns, NGX_MTLS_DER_SET, &rdn) != NGX_OK
-            || ngx_mtls_der_empty(&rdn))
-        {
-            return NGX_DECLINED;
-        }
-
-        do {
-            if (ngx_mtls_der_any(&rdn, &tag, &ava, NULL) != NGX_OK
-                || ++*n > NGX_MTLS_NAME_MAX)
-            {
-                return NGX_DECLINED;
-            }
-        } while (!ngx_mtls_der_empty(&rdn));
-    }
-
-    return NGX_OK;
-}
-
-
-/* appends the attributes of one RDN, for which there is room */
+/* appends the attributes of one RDN, at least one (RFC 5280 4.1.2.4) */
 
 static ngx_int_t
 ngx_mtls_name_rdn(ngx_pool_t *pool, ngx_mtls_der_t *rdn, ngx_mtls_name_t *name,
@@ -121,9 +77,12 @@ ngx_mtls_name_rdn(ngx_pool_t *pool, ngx_mtls_der_t *rdn, ngx_mtls_name_t *name,
 
     d = *rdn;
 
-    while (!ngx_mtls_der_empty(&d)) {
+    do {
+        if (name->n == NGX_MTLS_NAME_MAX) {
+            return NGX_DECLINED;
+        }
 
-        ava = &name->avas[name->n];
+        ava = &name->avas[name->n++];
 
         if (ngx_mtls_der_get(&d, NGX_MTLS_DER_SEQUENCE, &pair) != NGX_OK
             || ngx_mtls_der_oid(&pair, &oid) != NGX_OK
@@ -143,8 +102,32 @@ ngx_mtls_name_rdn(ngx_pool_t *pool, ngx_mtls_der_t *rdn, ngx_mtls_name_t *name,
             return NGX_ERROR;
         }
 
-        name->n++;
+    } while (!ngx_mtls_der_empty(&d));
+
+    return NGX_OK;
+}
+
+
+/* moves the attributes from the stack, where there is room for any number */
+
+static ngx_int_t
+ngx_mtls_name_keep(ngx_pool_t *pool, ngx_mtls_name_t *name)
+{
+    ngx_mtls_ava_t  *avas;
+
+    avas = name->avas;
+    name->avas = NULL;
+
+    if (name->n == 0) {
+        return NGX_OK;
     }
+
+    name->avas = ngx_palloc(pool, name->n * sizeof(ngx_mtls_ava_t));
+    if (name->avas == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(name->avas, avas, name->n * sizeof(ngx_mtls_ava_t));
 
     return NGX_OK;
 }
@@ -154,36 +137,28 @@ ngx_int_t
 ngx_mtls_name_append(ngx_pool_t *pool, ngx_mtls_name_t *name,
     ngx_mtls_der_t *rdn, ngx_mtls_name_t *result)
 {
-    ngx_uint_t       n, tag;
-    ngx_mtls_der_t   d, ava;
+    ngx_int_t       rc;
+    ngx_uint_t      number;
+    ngx_mtls_ava_t  avas[NGX_MTLS_NAME_MAX];
 
-    d = *rdn;
+    number = 0;
 
-    for (n = 0; !ngx_mtls_der_empty(&d); n++) {
-        if (ngx_mtls_der_any(&d, &tag, &ava, NULL) != NGX_OK) {
-            return NGX_DECLINED;
-        }
-    }
-
-    if (n == 0 || name->n + n > NGX_MTLS_NAME_MAX) {
-        return NGX_DECLINED;
+    if (name->n) {
+        ngx_memcpy(avas, name->avas, name->n * sizeof(ngx_mtls_ava_t));
+        number = avas[name->n - 1].rdn + 1;
     }
 
     ngx_str_null(&result->der);
 
-    result->avas = ngx_palloc(pool, (name->n + n) * sizeof(ngx_mtls_ava_t));
-    if (result->avas == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (name->n) {
-        ngx_memcpy(result->avas, name->avas, name->n * sizeof(ngx_mtls_ava_t));
-    }
-
+    result->avas = avas;
     result->n = name->n;
 
-    return ngx_mtls_name_rdn(pool, rdn, result,
-                             name->n ? name->avas[name->n - 1].rdn + 1 : 0);
+    rc = ngx_mtls_name_rdn(pool, rdn, result, number);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_mtls_name_keep(pool, result);
 }
 
 

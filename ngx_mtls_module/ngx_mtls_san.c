@@ -37,12 +37,12 @@ typedef ngx_int_t (*ngx_mtls_san_pt)(ngx_mtls_san_t *san);
 static ngx_int_t ngx_mtls_san_next(ngx_mtls_der_t *names, ngx_uint_t *kind,
     ngx_mtls_der_t *value);
 static ngx_int_t ngx_mtls_san_other(ngx_mtls_der_t *value, ngx_uint_t *kind);
-static ngx_int_t ngx_mtls_san_alloc(ngx_mtls_certificate_t *cert,
+static ngx_int_t ngx_mtls_san_lists(ngx_mtls_certificate_t *cert,
     ngx_uint_t *counts);
 
+static ngx_int_t ngx_mtls_san_visible(ngx_mtls_san_t *san, u_char *host);
 static ngx_int_t ngx_mtls_san_copy(ngx_mtls_san_t *san, u_char *data,
     size_t len);
-static ngx_uint_t ngx_mtls_san_visible(ngx_mtls_der_t *value);
 static void ngx_mtls_san_lower(u_char *p, u_char *last);
 
 static ngx_int_t ngx_mtls_san_dns(ngx_mtls_san_t *san);
@@ -106,7 +106,7 @@ ngx_mtls_san_parse(ngx_mtls_certificate_t *cert, ngx_mtls_der_t *value,
         }
     }
 
-    if (ngx_mtls_san_alloc(cert, counts) != NGX_OK) {
+    if (ngx_mtls_san_lists(cert, counts) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -242,7 +242,7 @@ ngx_mtls_san_other(ngx_mtls_der_t *value, ngx_uint_t *kind)
 /* one block for the values of all kinds, for all together and for dirnames */
 
 static ngx_int_t
-ngx_mtls_san_alloc(ngx_mtls_certificate_t *cert, ngx_uint_t *counts)
+ngx_mtls_san_lists(ngx_mtls_certificate_t *cert, ngx_uint_t *counts)
 {
     ngx_str_t   *elts;
     ngx_uint_t   i, n;
@@ -285,27 +285,14 @@ ngx_mtls_san_alloc(ngx_mtls_certificate_t *cert, ngx_uint_t *counts)
 static ngx_int_t
 ngx_mtls_san_dns(ngx_mtls_san_t *san)
 {
-    ngx_int_t  rc;
-
-    rc = ngx_mtls_san_uri(san);
-
-    if (san->text->data) {
-        ngx_mtls_san_lower(san->text->data, san->text->data + san->text->len);
-    }
-
-    return rc;
+    return ngx_mtls_san_visible(san, san->value.pos);
 }
 
 
 static ngx_int_t
 ngx_mtls_san_uri(ngx_mtls_san_t *san)
 {
-    if (!ngx_mtls_san_visible(&san->value)) {
-        return NGX_OK;
-    }
-
-    return ngx_mtls_san_copy(san, san->value.pos,
-                             ngx_mtls_der_len(&san->value));
+    return ngx_mtls_san_visible(san, san->value.last);
 }
 
 
@@ -314,23 +301,15 @@ ngx_mtls_san_uri(ngx_mtls_san_t *san)
 static ngx_int_t
 ngx_mtls_san_email(ngx_mtls_san_t *san)
 {
-    u_char     *p, *last;
-    ngx_int_t   rc;
+    u_char  *p;
 
-    rc = ngx_mtls_san_uri(san);
-
-    if (san->text->data) {
-        last = san->text->data + san->text->len;
-
-        for (p = last; p > san->text->data; p--) {
-            if (p[-1] == '@') {
-                ngx_mtls_san_lower(p, last);
-                break;
-            }
+    for (p = san->value.last; p > san->value.pos; p--) {
+        if (p[-1] == '@') {
+            return ngx_mtls_san_visible(san, p);
         }
     }
 
-    return rc;
+    return ngx_mtls_san_visible(san, san->value.last);
 }
 
 
@@ -425,7 +404,76 @@ ngx_mtls_san_dirname(ngx_mtls_san_t *san)
 }
 
 
-/* sets the value, and behind its prefix the one among all kinds */
+/* an IA5String without control octets, in lower case from "host" on */
+
+static ngx_int_t
+ngx_mtls_san_visible(ngx_mtls_san_t *san, u_char *host)
+{
+    u_char    *p, *last;
+    uint64_t   w;
+
+    if (ngx_mtls_san_copy(san, san->value.pos, ngx_mtls_der_len(&san->value))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    p = san->text->data;
+    last = p + san->text->len;
+
+    /* eight octets at once: none above 0x7f, none 0x7f, none below 0x20 */
+
+    for ( /* void */ ; last - p >= 8; p += 8) {
+        ngx_memcpy(&w, p, 8);
+
+        if ((w | (w + NGX_MTLS_OCTETS(0x01)) | (w - NGX_MTLS_OCTETS(0x20)))
+            & NGX_MTLS_OCTETS(0x80))
+        {
+            break;
+        }
+    }
+
+    for ( /* void */ ; p < last; p++) {
+
+        if (*p < 0x20 || *p >= 0x7f) {
+            ngx_str_null(san->whole);
+            ngx_str_null(san->text);
+            return NGX_OK;
+        }
+    }
+
+    ngx_mtls_san_lower(last - (san->value.last - host), last);
+
+    return NGX_OK;
+}
+
+
+/* octets below 0x80 */
+
+static void
+ngx_mtls_san_lower(u_char *p, u_char *last)
+{
+    uint64_t  w;
+
+    /* the high bit: at least "A", but not above "Z"; there 0x20 is set */
+
+    for ( /* void */ ; last - p >= 8; p += 8) {
+        ngx_memcpy(&w, p, 8);
+
+        w |= (((w + NGX_MTLS_OCTETS(0x80 - 'A'))
+               ^ (w + NGX_MTLS_OCTETS(0x80 - 'Z' - 1)))
+              & NGX_MTLS_OCTETS(0x80)) >> 2;
+
+        ngx_memcpy(p, &w, 8);
+    }
+
+    for ( /* void */ ; p < last; p++) {
+        *p = ngx_tolower(*p);
+    }
+}
+
+
+/* sets the value, behind its prefix */
 
 static ngx_int_t
 ngx_mtls_san_copy(ngx_mtls_san_t *san, u_char *data, size_t len)
@@ -448,30 +496,4 @@ ngx_mtls_san_copy(ngx_mtls_san_t *san, u_char *data, size_t len)
     ngx_memcpy(p, data, len);
 
     return NGX_OK;
-}
-
-
-/* an IA5String without control octets */
-
-static ngx_uint_t
-ngx_mtls_san_visible(ngx_mtls_der_t *value)
-{
-    u_char  *p;
-
-    for (p = value->pos; p < value->last; p++) {
-        if (*p < 0x20 || *p >= 0x7f) {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-static void
-ngx_mtls_san_lower(u_char *p, u_char *last)
-{
-    for ( /* void */ ; p < last; p++) {
-        *p = ngx_tolower(*p);
-    }
 }
