@@ -221,6 +221,14 @@ ngx_mtls_manager_step(ngx_mtls_manager_t *m)
 {
     ngx_msec_t  next;
 
+    if (m->ready && !ngx_mtls_run_valid(&m->conf->dir, &m->run)) {
+        ngx_log_error(NGX_LOG_ERR, m->log, 0,
+                      "mtls: somebody has removed \"%V\" or a lock in it; "
+                      "all sources are compiled again", &m->conf->dir);
+
+        ngx_mtls_manager_reset(m);
+    }
+
     if (!m->ready) {
         ngx_mtls_manager_open(m);
     }
@@ -444,8 +452,11 @@ ngx_mtls_manager_sync(ngx_mtls_conf_t *conf, ngx_log_t *log)
 
     if (conf->held || ngx_mtls_run_hold(&conf->dir, &err) == NGX_OK) {
         conf->held = 1;
+
+        /* the manifest outlives the connection whose log this is */
+
         rc = ngx_mtls_manifest_read(&conf->dir, zone, &conf->sources,
-                                    conf->manifest, log, &m, &err);
+                                    conf->manifest, ngx_cycle->log, &m, &err);
     }
 
     if (rc == NGX_DECLINED) {

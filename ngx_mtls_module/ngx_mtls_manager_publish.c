@@ -33,12 +33,15 @@ void
 ngx_mtls_manager_takeover(ngx_mtls_manager_t *m)
 {
     ngx_uint_t                  i;
+    ngx_uint_t                  fresh;
     ngx_mtls_zone_t            *zone;
     ngx_mtls_error_t            err;
     ngx_mtls_manifest_t        *old;
     ngx_mtls_manager_source_t  *source;
 
     zone = ngx_mtls_zone(m->conf->shm_zone);
+
+    fresh = (m->generation == 0);
 
     m->generation = ngx_mtls_zone_generation(zone);
     m->sweep = ngx_current_msec;
@@ -50,7 +53,9 @@ ngx_mtls_manager_takeover(ngx_mtls_manager_t *m)
                                &err)
         != NGX_OK)
     {
-        if (m->generation) {
+        /* of a folder that was removed it has been said already */
+
+        if (m->generation && fresh) {
             ngx_log_error(NGX_LOG_WARN, m->log, 0,
                           "mtls: %*s; all sources are compiled again",
                           err.len, err.text);
@@ -338,14 +343,6 @@ ngx_mtls_manager_sweep(ngx_mtls_manager_t *m)
     }
 
     m->sweep = ngx_current_msec + NGX_MTLS_MANAGER_SWEEP;
-
-    if (!ngx_mtls_run_valid(&m->conf->dir, &m->run)) {
-        ngx_log_error(NGX_LOG_ERR, m->log, 0,
-                      "mtls: somebody has removed \"%V\" or a lock in it; "
-                      "all sources are compiled again", &m->conf->dir);
-        ngx_mtls_manager_reset(m);
-        return;
-    }
 
     pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, m->log);
     if (pool == NULL) {
