@@ -239,9 +239,10 @@ ngx_http_mtls_attach(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
         }
 
         mscf->server.conf = &mmcf->core;
+        mscf->server.off = (mlcf->rules.mode == NGX_MTLS_MODE_OFF);
         mscf->server.session_timeout = sscf->session_timeout;
 
-        if (sscf->ssl.ctx == NULL || mlcf->rules.mode == NGX_MTLS_MODE_OFF) {
+        if (sscf->ssl.ctx == NULL) {
             continue;
         }
 
