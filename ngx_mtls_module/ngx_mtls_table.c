@@ -2,628 +2,19 @@
 /*
  * Copyright (C) the ngx_mtls_module authors
  *
- * The table: written once by the compiler's child, then mapped and asked.
- *
- * Buckets are picked by a keyed hash, so that whoever picks serial numbers
- * cannot fill one of them.  The records are partitioned by the high bits of
- * the hash first and put into their buckets one partition after the other,
- * each small enough for the processor's cache: twice as fast as one pass.
+ * The table as its readers see it: checked, mapped, asked.
  */
 
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-
 #include <ngx_mtls_table.h>
+#include <ngx_mtls_table_record.h>
 
 #include <sys/mman.h>
 
-#include <openssl/rand.h>
 
-
-/*
- * A record: the serial's octets padded with zeros, then date (4 octets),
- * reason (1), length of the serial (1), issuer (2)
- */
-#define NGX_MTLS_TABLE_TAIL        8
-#define NGX_MTLS_TABLE_REASON      4
-#define NGX_MTLS_TABLE_LEN         5
-#define NGX_MTLS_TABLE_ISSUER      6
-
-#define NGX_MTLS_TABLE_FILL        4      /* records per bucket, at most */
-#define NGX_MTLS_TABLE_PART        4096   /* buckets per partition */
-#define NGX_MTLS_TABLE_CHUNK       256    /* records */
-
-/*
- * No honest bucket is larger: the chance is below 1e-50.  So a lookup in a
- * corrupt file is short, too.
- */
-#define NGX_MTLS_TABLE_BUCKET_MAX  64
-
-#define NGX_MTLS_TABLE_MAX         0x7fffffff
-
-#define ngx_mtls_table_align(n)    (((n) + 63) & ~(uint64_t) 63)
-
-
-/* what is looked for: octets and the same octets as words */
-typedef struct {
-    union {
-        u_char                     octets[NGX_MTLS_SERIAL_MAX];
-        uint64_t                   words[NGX_MTLS_SERIAL_MAX / 8];
-    } serial;
-    size_t                         len;
-    ngx_uint_t                     issuer;
-} ngx_mtls_table_key_t;
-
-
-/*
- * Records of one partition, in the order of the source, stand in chunks that
- * are linked to each other
- */
-typedef struct {
-    uint32_t                       head;       /* chunks, from 0 */
-    uint32_t                       tail;
-    uint64_t                       n;          /* records */
-} ngx_mtls_table_part_t;
-
-
-typedef struct {
-    ngx_fd_t                       fd;
-    ngx_mtls_table_header_t       *header;
-    ngx_mtls_error_t              *err;
-
-    ngx_mtls_table_part_t         *parts;
-    ngx_uint_t                     nparts;
-    size_t                         width;      /* of a serial */
-
-    u_char                        *records;    /* all, by chunk */
-    uint16_t                      *buckets;    /* of each, in its partition */
-    uint32_t                      *chunks;     /* the next one of each */
-    uint32_t                       nchunks;    /* in use */
-
-    uint32_t                      *index;
-    u_char                        *out;        /* one partition, by bucket */
-
-    /* of the partition's buckets: where one begins, how many it has */
-    uint32_t                       first[NGX_MTLS_TABLE_PART];
-    uint32_t                       fill[NGX_MTLS_TABLE_PART];
-} ngx_mtls_table_build_t;
-
-
-static void ngx_mtls_table_key(ngx_mtls_table_key_t *key, u_char *serial,
-    size_t len, ngx_uint_t issuer);
-static ngx_uint_t ngx_mtls_table_bucket(ngx_mtls_table_header_t *header,
-    ngx_mtls_table_key_t *key);
-static void ngx_mtls_table_encode(u_char *p, size_t width,
-    ngx_mtls_table_key_t *key, ngx_mtls_table_record_t *record);
-static ngx_uint_t ngx_mtls_table_same(u_char *p, u_char *q, size_t width);
-static ngx_int_t ngx_mtls_table_alloc(ngx_mtls_table_build_t *build);
-static ngx_int_t ngx_mtls_table_partition(ngx_mtls_table_build_t *build,
-    ngx_mtls_table_next_pt next, void *data);
-static uint64_t ngx_mtls_table_slot(ngx_mtls_table_build_t *build,
-    ngx_mtls_table_part_t *part);
-static ngx_int_t ngx_mtls_table_records(ngx_mtls_table_build_t *build);
-static ngx_int_t ngx_mtls_table_place(ngx_mtls_table_build_t *build,
-    ngx_mtls_table_part_t *part);
-static ngx_int_t ngx_mtls_table_insert(ngx_mtls_table_build_t *build,
-    u_char *p, ngx_uint_t bucket);
-static ngx_int_t ngx_mtls_table_put(ngx_mtls_table_build_t *build,
-    const void *data, size_t len, uint64_t offset);
-static void ngx_mtls_table_free(ngx_mtls_table_build_t *build);
 static ngx_int_t ngx_mtls_table_read(ngx_fd_t fd, ngx_str_t *path,
     ngx_mtls_table_header_t *header, ngx_mtls_error_t *err);
 static ngx_int_t ngx_mtls_table_check(ngx_mtls_table_header_t *header);
-
-
-ngx_int_t
-ngx_mtls_table_write(ngx_fd_t fd, ngx_mtls_table_header_t *header,
-    u_char (*hashes)[NGX_MTLS_HASH_LEN], ngx_mtls_table_next_pt next,
-    void *data, u_char hash[NGX_MTLS_HASH_LEN], ngx_mtls_error_t *err)
-{
-    uint64_t                 nhashes;
-    ngx_int_t                rc;
-    ngx_mtls_table_build_t  *build;
-
-    if (header->nrecords > NGX_MTLS_TABLE_MAX) {
-        return ngx_mtls_error(err, "too many entries");
-    }
-
-    build = calloc(1, sizeof(ngx_mtls_table_build_t));
-    if (build == NULL) {
-        return ngx_mtls_error(err, "out of memory");
-    }
-
-    build->fd = fd;
-    build->header = header;
-    build->err = err;
-    build->width = header->record_size - NGX_MTLS_TABLE_TAIL;
-
-    ngx_memcpy(header->magic, NGX_MTLS_TABLE_MAGIC, sizeof(header->magic));
-    header->version = NGX_MTLS_TABLE_VERSION;
-
-    header->nbuckets = 1;
-
-    while ((uint64_t) header->nbuckets * NGX_MTLS_TABLE_FILL
-           < header->nrecords)
-    {
-        header->nbuckets *= 2;
-    }
-
-    nhashes = (uint64_t) header->nanchors + header->nnames + header->nissuers;
-
-    header->hashes = sizeof(ngx_mtls_table_header_t);
-    header->index = ngx_mtls_table_align(header->hashes
-                                         + nhashes * NGX_MTLS_HASH_LEN);
-    header->records = ngx_mtls_table_align(header->index
-                                           + ((uint64_t) header->nbuckets + 1)
-                                             * sizeof(uint32_t));
-
-    rc = NGX_ERROR;
-
-    if (RAND_bytes(header->hash_key, sizeof(header->hash_key)) != 1) {
-        ngx_mtls_error(err, "no random numbers");
-        goto done;
-    }
-
-    if (ngx_mtls_table_alloc(build) != NGX_OK
-        || ngx_mtls_table_partition(build, next, data) != NGX_OK
-        || ngx_mtls_table_records(build) != NGX_OK)
-    {
-        goto done;
-    }
-
-    header->size = header->records
-                   + header->nrecords * (uint64_t) header->record_size;
-
-    if (ngx_mtls_table_put(build, build->index,
-                           ((size_t) header->nbuckets + 1) * sizeof(uint32_t),
-                           header->index)
-        != NGX_OK
-        || ngx_mtls_table_put(build, hashes, nhashes * NGX_MTLS_HASH_LEN,
-                              header->hashes)
-           != NGX_OK
-        || ngx_mtls_table_put(build, header, sizeof(ngx_mtls_table_header_t),
-                              0)
-           != NGX_OK)
-    {
-        goto done;
-    }
-
-    /* padding may end an empty table */
-
-    if (ftruncate(fd, header->size) == -1 || fsync(fd) == -1) {
-        ngx_mtls_error(err, "cannot write the table (%d: %s)", ngx_errno,
-                       strerror(ngx_errno));
-        goto done;
-    }
-
-    rc = ngx_mtls_sha256(header, sizeof(ngx_mtls_table_header_t), hash);
-
-    if (rc != NGX_OK) {
-        ngx_mtls_error(err, "cannot hash the table's header");
-    }
-
-done:
-
-    ngx_mtls_table_free(build);
-
-    return rc;
-}
-
-
-static void
-ngx_mtls_table_key(ngx_mtls_table_key_t *key, u_char *serial, size_t len,
-    ngx_uint_t issuer)
-{
-    ngx_memzero(key->serial.octets, NGX_MTLS_SERIAL_MAX);
-    ngx_memcpy(key->serial.octets, serial, len);
-
-    key->len = len;
-    key->issuer = issuer;
-}
-
-
-#define ngx_mtls_table_rotate(x, n)  (((x) << (n)) | ((x) >> (64 - (n))))
-
-#define ngx_mtls_table_round(v)                                              \
-    v[0] += v[1]; v[1] = ngx_mtls_table_rotate(v[1], 13); v[1] ^= v[0];      \
-    v[0] = ngx_mtls_table_rotate(v[0], 32);                                  \
-    v[2] += v[3]; v[3] = ngx_mtls_table_rotate(v[3], 16); v[3] ^= v[2];      \
-    v[0] += v[3]; v[3] = ngx_mtls_table_rotate(v[3], 21); v[3] ^= v[0];      \
-    v[2] += v[1]; v[1] = ngx_mtls_table_rotate(v[1], 17); v[1] ^= v[2];      \
-    v[2] = ngx_mtls_table_rotate(v[2], 32)
-
-
-/* SipHash-1-3 of the serial, its length and the issuer, scaled to buckets */
-
-static ngx_uint_t
-ngx_mtls_table_bucket(ngx_mtls_table_header_t *header,
-    ngx_mtls_table_key_t *key)
-{
-    uint64_t    k[2], v[4], word;
-    ngx_uint_t  i, n;
-
-    ngx_memcpy(k, header->hash_key, sizeof(k));
-
-    v[0] = k[0] ^ 0x736f6d6570736575ULL;
-    v[1] = k[1] ^ 0x646f72616e646f6dULL;
-    v[2] = k[0] ^ 0x6c7967656e657261ULL;
-    v[3] = k[1] ^ 0x7465646279746573ULL;
-
-    n = (key->len + 7) / 8;
-
-    for (i = 0; i < n; i++) {
-        word = key->serial.words[i];
-        v[3] ^= word;
-        ngx_mtls_table_round(v);
-        v[0] ^= word;
-    }
-
-    word = (uint64_t) key->len << 56 | key->issuer;
-    v[3] ^= word;
-    ngx_mtls_table_round(v);
-    v[0] ^= word;
-
-    v[2] ^= 0xff;
-    ngx_mtls_table_round(v);
-    ngx_mtls_table_round(v);
-    ngx_mtls_table_round(v);
-
-    word = v[0] ^ v[1] ^ v[2] ^ v[3];
-
-    return (ngx_uint_t) (((word >> 32) * header->nbuckets) >> 32);
-}
-
-
-/* widths are few and the compiler's copies short */
-
-static ngx_inline void
-ngx_mtls_table_copy(u_char *dst, u_char *src, size_t width)
-{
-    ngx_memcpy(dst, src, 8);
-
-    if (width > 8) {
-        ngx_memcpy(dst + 8, src + 8, 8);
-    }
-
-    if (width > 16) {
-        ngx_memcpy(dst + 16, src + 16, 4);
-    }
-
-    if (width > 20) {
-        ngx_memcpy(dst + 20, src + 20, 4);
-    }
-}
-
-
-static void
-ngx_mtls_table_encode(u_char *p, size_t width, ngx_mtls_table_key_t *key,
-    ngx_mtls_table_record_t *record)
-{
-    ngx_mtls_table_copy(p, key->serial.octets, width);
-
-    p += width;
-
-    ngx_memcpy(p, &record->date, sizeof(uint32_t));
-    p[NGX_MTLS_TABLE_REASON] = record->reason;
-    p[NGX_MTLS_TABLE_LEN] = (u_char) record->len;
-    ngx_memcpy(p + NGX_MTLS_TABLE_ISSUER, &record->issuer, sizeof(uint16_t));
-}
-
-
-/* whether two records have the same key */
-
-static ngx_uint_t
-ngx_mtls_table_same(u_char *p, u_char *q, size_t width)
-{
-    uint64_t  a, b;
-
-    ngx_memcpy(&a, p, sizeof(a));
-    ngx_memcpy(&b, q, sizeof(b));
-
-    return a == b
-           && ngx_memcmp(p, q, width) == 0
-           && ngx_memcmp(p + width + NGX_MTLS_TABLE_LEN,
-                         q + width + NGX_MTLS_TABLE_LEN,
-                         NGX_MTLS_TABLE_TAIL - NGX_MTLS_TABLE_LEN)
-              == 0;
-}
-
-
-static ngx_int_t
-ngx_mtls_table_alloc(ngx_mtls_table_build_t *build)
-{
-    size_t                    n;
-    ngx_mtls_table_header_t  *header;
-
-    header = build->header;
-
-    build->nparts = (header->nbuckets + NGX_MTLS_TABLE_PART - 1)
-                    / NGX_MTLS_TABLE_PART;
-
-    /* the last chunk of each partition may not be full */
-
-    n = header->nrecords / NGX_MTLS_TABLE_CHUNK + build->nparts;
-
-    build->parts = calloc(build->nparts, sizeof(ngx_mtls_table_part_t));
-    build->chunks = calloc(n, sizeof(uint32_t));
-    build->records = malloc(n * NGX_MTLS_TABLE_CHUNK * header->record_size);
-    build->buckets = malloc(n * NGX_MTLS_TABLE_CHUNK * sizeof(uint16_t));
-    build->index = calloc((size_t) header->nbuckets + 1, sizeof(uint32_t));
-
-    if (build->parts == NULL || build->chunks == NULL
-        || build->records == NULL || build->buckets == NULL
-        || build->index == NULL)
-    {
-        return ngx_mtls_error(build->err, "out of memory");
-    }
-
-    return NGX_OK;
-}
-
-
-/* every record beside those of its partition */
-
-static ngx_int_t
-ngx_mtls_table_partition(ngx_mtls_table_build_t *build,
-    ngx_mtls_table_next_pt next, void *data)
-{
-    uint64_t                  i, slot;
-    ngx_uint_t                bucket;
-    ngx_mtls_table_key_t      key;
-    ngx_mtls_table_header_t  *header;
-    ngx_mtls_table_record_t   record;
-
-    header = build->header;
-
-    for (i = 0; i < header->nrecords; i++) {
-
-        if (next(data, &record) != NGX_OK
-            || record.len == 0 || record.len > build->width)
-        {
-            return ngx_mtls_error(build->err, "the entries cannot be read"
-                                  " again");
-        }
-
-        ngx_mtls_table_key(&key, record.serial, record.len, record.issuer);
-
-        bucket = ngx_mtls_table_bucket(header, &key);
-        slot = ngx_mtls_table_slot(build,
-                                   &build->parts[bucket / NGX_MTLS_TABLE_PART]);
-
-        ngx_mtls_table_encode(build->records + slot * header->record_size,
-                              build->width, &key, &record);
-
-        build->buckets[slot] = bucket % NGX_MTLS_TABLE_PART;
-    }
-
-    return NGX_OK;
-}
-
-
-/* the place of a partition's next record */
-
-static uint64_t
-ngx_mtls_table_slot(ngx_mtls_table_build_t *build, ngx_mtls_table_part_t *part)
-{
-    ngx_uint_t  n;
-
-    n = part->n++ % NGX_MTLS_TABLE_CHUNK;
-
-    if (n == 0) {
-
-        if (part->n == 1) {
-            part->head = build->nchunks;
-
-        } else {
-            build->chunks[part->tail] = build->nchunks;
-        }
-
-        part->tail = build->nchunks++;
-    }
-
-    return (uint64_t) part->tail * NGX_MTLS_TABLE_CHUNK + n;
-}
-
-
-/* writes one partition after the other; fewer records if some were twice */
-
-static ngx_int_t
-ngx_mtls_table_records(ngx_mtls_table_build_t *build)
-{
-    size_t                    size, n;
-    uint64_t                  max, total;
-    ngx_uint_t                i, j, nbuckets;
-    ngx_mtls_table_header_t  *header;
-
-    header = build->header;
-
-    max = 1;
-
-    for (i = 0; i < build->nparts; i++) {
-        max = ngx_max(max, build->parts[i].n);
-    }
-
-    build->out = malloc(max * header->record_size);
-    if (build->out == NULL) {
-        return ngx_mtls_error(build->err, "out of memory");
-    }
-
-    total = 0;
-    nbuckets = ngx_min(header->nbuckets, NGX_MTLS_TABLE_PART);
-
-    for (i = 0; i < build->nparts; i++) {
-
-        if (ngx_mtls_table_place(build, &build->parts[i]) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        size = 0;
-
-        for (j = 0; j < nbuckets; j++) {
-            n = (size_t) build->fill[j] * header->record_size;
-            max = (uint64_t) build->first[j] * header->record_size;
-
-            if (max != size) {
-                ngx_memmove(build->out + size, build->out + max, n);
-            }
-
-            size += n;
-            total += build->fill[j];
-            build->index[i * NGX_MTLS_TABLE_PART + j + 1] = (uint32_t) total;
-        }
-
-        if (ngx_mtls_table_put(build, build->out, size,
-                               header->records
-                               + total * header->record_size - size)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    header->nrecords = total;
-
-    return NGX_OK;
-}
-
-
-/* puts the records of one partition into its buckets */
-
-static ngx_int_t
-ngx_mtls_table_place(ngx_mtls_table_build_t *build,
-    ngx_mtls_table_part_t *part)
-{
-    uint64_t    i, slot;
-    uint32_t    sum, n, chunk;
-    ngx_uint_t  j, pass;
-
-    ngx_memzero(build->fill, sizeof(build->fill));
-
-    for (pass = 0; pass < 2; pass++) {
-        chunk = part->head;
-        slot = 0;
-
-        for (i = 0; i < part->n; i++, slot++) {
-
-            if (i % NGX_MTLS_TABLE_CHUNK == 0) {
-                chunk = i ? build->chunks[chunk] : part->head;
-                slot = (uint64_t) chunk * NGX_MTLS_TABLE_CHUNK;
-            }
-
-            if (pass == 0) {
-                build->fill[build->buckets[slot]]++;
-
-            } else if (ngx_mtls_table_insert(build,
-                                             build->records
-                                             + slot
-                                               * build->header->record_size,
-                                             build->buckets[slot])
-                       != NGX_OK)
-            {
-                return ngx_mtls_error(build->err,
-                                      "too many entries in a bucket");
-            }
-        }
-
-        if (pass == 0) {
-            sum = 0;
-
-            for (j = 0; j < NGX_MTLS_TABLE_PART; j++) {
-                n = build->fill[j];
-                build->fill[j] = 0;
-                build->first[j] = sum;
-                sum += n;
-            }
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_mtls_table_insert(ngx_mtls_table_build_t *build, u_char *p,
-    ngx_uint_t bucket)
-{
-    u_char    *q;
-    size_t     size, width;
-    uint32_t   i, n;
-
-    size = build->header->record_size;
-    width = build->width;
-    n = build->fill[bucket];
-    q = build->out + (size_t) build->first[bucket] * size;
-
-    for (i = 0; i < n; i++, q += size) {
-
-        if (ngx_mtls_table_same(p, q, width)) {
-
-            /* twice: only removeFromCRL gives way */
-
-            if (q[width + NGX_MTLS_TABLE_REASON] == 8) {
-                ngx_memcpy(q, p, size);
-            }
-
-            return NGX_OK;
-        }
-    }
-
-    if (n == NGX_MTLS_TABLE_BUCKET_MAX) {
-        return NGX_ERROR;
-    }
-
-    ngx_mtls_table_copy(q, p, width);
-    ngx_memcpy(q + width, p + width, NGX_MTLS_TABLE_TAIL);
-
-    build->fill[bucket]++;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_mtls_table_put(ngx_mtls_table_build_t *build, const void *data, size_t len,
-    uint64_t offset)
-{
-    ssize_t        n;
-    const u_char  *p;
-
-    p = data;
-
-    while (len) {
-        n = pwrite(build->fd, p, len, (off_t) offset);
-
-        if (n == -1 && ngx_errno == NGX_EINTR) {
-            continue;
-        }
-
-        if (n <= 0) {
-            return ngx_mtls_error(build->err,
-                                  "cannot write the table (%d: %s)", ngx_errno,
-                                  strerror(ngx_errno));
-        }
-
-        p += n;
-        len -= n;
-        offset += n;
-    }
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_mtls_table_free(ngx_mtls_table_build_t *build)
-{
-    free(build->parts);
-    free(build->chunks);
-    free(build->records);
-    free(build->buckets);
-    free(build->index);
-    free(build->out);
-    free(build);
-}
 
 
 ngx_int_t
@@ -873,4 +264,72 @@ ngx_mtls_table_lookup(ngx_mtls_table_t *table, ngx_uint_t issuer,
     }
 
     return NGX_DECLINED;
+}
+
+
+void
+ngx_mtls_table_key(ngx_mtls_table_key_t *key, u_char *serial, size_t len,
+    ngx_uint_t issuer)
+{
+    ngx_memzero(key->serial.octets, NGX_MTLS_SERIAL_MAX);
+    ngx_memcpy(key->serial.octets, serial, len);
+
+    key->len = len;
+    key->issuer = issuer;
+}
+
+
+#define ngx_mtls_table_rotate(x, n)  (((x) << (n)) | ((x) >> (64 - (n))))
+
+#define ngx_mtls_table_round(v)                                              \
+    v[0] += v[1]; v[1] = ngx_mtls_table_rotate(v[1], 13); v[1] ^= v[0];      \
+    v[0] = ngx_mtls_table_rotate(v[0], 32);                                  \
+    v[2] += v[3]; v[3] = ngx_mtls_table_rotate(v[3], 16); v[3] ^= v[2];      \
+    v[0] += v[3]; v[3] = ngx_mtls_table_rotate(v[3], 21); v[3] ^= v[0];      \
+    v[2] += v[1]; v[1] = ngx_mtls_table_rotate(v[1], 17); v[1] ^= v[2];      \
+    v[2] = ngx_mtls_table_rotate(v[2], 32)
+
+
+/*
+ * SipHash-1-3 of the serial, its length and the issuer, of which the high bits
+ * pick the bucket.  The key is the file's: whoever picks serial numbers cannot
+ * fill one bucket with them.
+ */
+
+ngx_uint_t
+ngx_mtls_table_bucket(ngx_mtls_table_header_t *header,
+    ngx_mtls_table_key_t *key)
+{
+    uint64_t    k[2], v[4], word;
+    ngx_uint_t  i, n;
+
+    ngx_memcpy(k, header->hash_key, sizeof(k));
+
+    v[0] = k[0] ^ 0x736f6d6570736575ULL;
+    v[1] = k[1] ^ 0x646f72616e646f6dULL;
+    v[2] = k[0] ^ 0x6c7967656e657261ULL;
+    v[3] = k[1] ^ 0x7465646279746573ULL;
+
+    n = (key->len + 7) / 8;
+
+    for (i = 0; i < n; i++) {
+        word = key->serial.words[i];
+        v[3] ^= word;
+        ngx_mtls_table_round(v);
+        v[0] ^= word;
+    }
+
+    word = (uint64_t) key->len << 56 | key->issuer;
+    v[3] ^= word;
+    ngx_mtls_table_round(v);
+    v[0] ^= word;
+
+    v[2] ^= 0xff;
+    ngx_mtls_table_round(v);
+    ngx_mtls_table_round(v);
+    ngx_mtls_table_round(v);
+
+    word = v[0] ^ v[1] ^ v[2] ^ v[3];
+
+    return (ngx_uint_t) (((word >> 32) * header->nbuckets) >> 32);
 }
