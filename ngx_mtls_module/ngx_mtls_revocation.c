@@ -31,10 +31,14 @@
 /* one certificate while it is judged */
 typedef struct {
     ngx_mtls_manifest_t           *manifest;
+    ngx_mtls_ca_t                 *ca;
     ngx_mtls_certificate_t        *cert;
-    const u_char                  *issuer;
+    const u_char                  *issuer;    /* its name's hash */
     const u_char                  *anchor;
     int64_t                        now;
+
+    /* the certificate above; NULL: "cert" signed a CRL itself */
+    ngx_mtls_ca_cert_t            *above;
 
     ngx_uint_t                     fresh;     /* reasons that fresh CRLs know */
     ngx_uint_t                     usable;    /* and fresh or stale ones */
@@ -44,44 +48,40 @@ typedef struct {
 
     ngx_uint_t                     revoked;
     ngx_uint_t                     corrupt;
+    ngx_uint_t                     failed;    /* out of memory */
     int64_t                        time;
     int64_t                        until;
 } ngx_mtls_revocation_ctx_t;
 
 
+static ngx_uint_t ngx_mtls_revocation_judge(ngx_mtls_revocation_ctx_t *ctx);
 static void ngx_mtls_revocation_dp(ngx_mtls_revocation_ctx_t *ctx,
     ngx_uint_t reasons, const u_char *name);
 static void ngx_mtls_revocation_slot(ngx_mtls_revocation_ctx_t *ctx,
     ngx_uint_t reasons, ngx_mtls_slot_t *slot);
 static ngx_uint_t ngx_mtls_revocation_scope(ngx_mtls_revocation_ctx_t *ctx,
     ngx_mtls_table_t *table);
+static ngx_uint_t ngx_mtls_revocation_signer(ngx_mtls_revocation_ctx_t *ctx,
+    ngx_mtls_table_header_t *header);
 static ngx_uint_t ngx_mtls_revocation_worth(ngx_mtls_revocation_ctx_t *ctx,
     ngx_mtls_slot_t *slot, int64_t *until);
 static int64_t ngx_mtls_revocation_later(int64_t t, time_t seconds);
-static ngx_uint_t ngx_mtls_revocation_outcome(ngx_mtls_revocation_ctx_t *ctx);
 
 
 static const u_char  ngx_mtls_revocation_nameless[NGX_MTLS_HASH_LEN];
 
 
 ngx_int_t
-ngx_mtls_revocation_check(ngx_mtls_manifest_t *m, ngx_mtls_certificate_t *cert,
-    const u_char issuer[NGX_MTLS_HASH_LEN],
+ngx_mtls_revocation_check(ngx_mtls_manifest_t *m, ngx_mtls_ca_t *ca,
+    ngx_mtls_certificate_t *cert, ngx_mtls_ca_cert_t *issuer,
     const u_char anchor[NGX_MTLS_HASH_LEN], time_t now, ngx_pool_t *pool,
     ngx_mtls_revocation_t *revocation)
 {
-    ngx_uint_t                  i, j;
-    ngx_mtls_dp_t              *dp;
-    ngx_mtls_revocation_ctx_t   ctx;
+    ngx_mtls_revocation_ctx_t  ctx;
 
     ngx_memzero(revocation, sizeof(ngx_mtls_revocation_t));
 
     revocation->until = NGX_MTLS_FOREVER;
-
-    if (cert->cdp_malformed) {
-        revocation->outcome = NGX_MTLS_OUTCOME_ERROR;
-        return NGX_OK;
-    }
 
     if (m == NULL) {
         revocation->outcome = NGX_MTLS_OUTCOME_UNKNOWN;
@@ -91,47 +91,20 @@ ngx_mtls_revocation_check(ngx_mtls_manifest_t *m, ngx_mtls_certificate_t *cert,
     ngx_memzero(&ctx, sizeof(ngx_mtls_revocation_ctx_t));
 
     ctx.manifest = m;
+    ctx.ca = ca;
     ctx.cert = cert;
-    ctx.issuer = issuer;
+    ctx.issuer = issuer->subject;
+    ctx.above = issuer;
     ctx.anchor = anchor;
     ctx.now = now;
-    ctx.until = NGX_MTLS_FOREVER;
 
-    /*
-     * Where a certificate names no distribution point its issuer's name is
-     * one.  Where it names some, only these count: RFC 5280 6.3.3 allows to
-     * look further, but does not ask for it.
-     */
+    revocation->outcome = ngx_mtls_revocation_judge(&ctx);
 
-    if (cert->ndps == 0) {
-        ngx_mtls_revocation_dp(&ctx, NGX_MTLS_REASONS_ALL,
-                               ngx_mtls_revocation_nameless);
-        ngx_mtls_revocation_dp(&ctx, NGX_MTLS_REASONS_ALL, issuer);
+    if (ctx.failed) {
+        return NGX_ERROR;
     }
 
-    for (i = 0; i < cert->ndps; i++) {
-        dp = &cert->dps[i];
-
-        if (dp->crl_issuer) {
-
-            /* only an indirect CRL could be meant, and none is loaded */
-
-            continue;
-        }
-
-        ngx_mtls_revocation_dp(&ctx, dp->reasons,
-                               ngx_mtls_revocation_nameless);
-
-        for (j = 0; j < dp->n; j++) {
-            ngx_mtls_revocation_dp(&ctx, dp->reasons, dp->names[j]);
-        }
-    }
-
-    revocation->outcome = ngx_mtls_revocation_outcome(&ctx);
-
-    if (revocation->outcome != NGX_MTLS_OUTCOME_REVOKED) {
-        revocation->until = ctx.until;
-    }
+    revocation->until = ctx.until;
 
     if (ctx.slot) {
         revocation->time = ctx.time;
@@ -144,6 +117,77 @@ ngx_mtls_revocation_check(ngx_mtls_manifest_t *m, ngx_mtls_certificate_t *cert,
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * Where a certificate names no distribution point its issuer's name is one.
+ * Where it names some, only these count: RFC 5280 6.3.3 allows to look
+ * further, but does not ask for it.
+ */
+
+static ngx_uint_t
+ngx_mtls_revocation_judge(ngx_mtls_revocation_ctx_t *ctx)
+{
+    ngx_uint_t               i, j;
+    ngx_mtls_dp_t           *dp;
+    ngx_mtls_certificate_t  *cert;
+
+    cert = ctx->cert;
+    ctx->until = NGX_MTLS_FOREVER;
+
+    if (ngx_mtls_certificate_dps(cert) != NGX_OK) {
+        ctx->failed = 1;
+        return NGX_MTLS_OUTCOME_ERROR;
+    }
+
+    if (cert->cdp_malformed) {
+        return NGX_MTLS_OUTCOME_ERROR;
+    }
+
+    if (cert->ndps == 0) {
+        ngx_mtls_revocation_dp(ctx, NGX_MTLS_REASONS_ALL,
+                               ngx_mtls_revocation_nameless);
+        ngx_mtls_revocation_dp(ctx, NGX_MTLS_REASONS_ALL, ctx->issuer);
+    }
+
+    for (i = 0; i < cert->ndps; i++) {
+        dp = &cert->dps[i];
+
+        if (dp->crl_issuer) {
+
+            /* only an indirect CRL could be meant, and none is loaded */
+
+            continue;
+        }
+
+        ngx_mtls_revocation_dp(ctx, dp->reasons, ngx_mtls_revocation_nameless);
+
+        for (j = 0; j < dp->n; j++) {
+            ngx_mtls_revocation_dp(ctx, dp->reasons, dp->names[j]);
+        }
+    }
+
+    if (ctx->revoked) {
+        ctx->until = NGX_MTLS_FOREVER;
+        return NGX_MTLS_OUTCOME_REVOKED;
+    }
+
+    if (ctx->corrupt) {
+        return NGX_MTLS_OUTCOME_ERROR;
+    }
+
+    /* RFC 5280 6.3.3 (l): every reason must be known, if by several CRLs */
+
+    if (ctx->fresh == NGX_MTLS_REASONS_ALL) {
+        return NGX_MTLS_OUTCOME_GOOD;
+    }
+
+    if (ctx->usable == NGX_MTLS_REASONS_ALL) {
+        return NGX_MTLS_OUTCOME_STALE;
+    }
+
+    return NGX_MTLS_OUTCOME_UNKNOWN;
 }
 
 
@@ -185,7 +229,8 @@ ngx_mtls_revocation_slot(ngx_mtls_revocation_ctx_t *ctx, ngx_uint_t reasons,
 
     if (ctx->revoked
         || reasons == 0
-        || !ngx_mtls_revocation_scope(ctx, &slot->table))
+        || !ngx_mtls_revocation_scope(ctx, &slot->table)
+        || !ngx_mtls_revocation_signer(ctx, header))
     {
         return;
     }
@@ -213,6 +258,14 @@ ngx_mtls_revocation_slot(ngx_mtls_revocation_ctx_t *ctx, ngx_uint_t reasons,
 
     if (rc == NGX_ERROR) {
         ctx->corrupt = 1;
+        return;
+    }
+
+    if (ngx_memcmp(header->signer, cert->fingerprint, NGX_MTLS_HASH_LEN)
+        == 0)
+    {
+        /* a certificate is no witness for itself */
+
         return;
     }
 
@@ -275,6 +328,78 @@ ngx_mtls_revocation_scope(ngx_mtls_revocation_ctx_t *ctx,
 }
 
 
+/*
+ * Whether the signer's own certificate may still sign: it is part of the chain
+ * and judged with it, or it is not revoked (RFC 5280 6.3.3 (f)).  Who signs
+ * the list that revokes it is not asked again.
+ */
+
+static ngx_uint_t
+ngx_mtls_revocation_signer(ngx_mtls_revocation_ctx_t *ctx,
+    ngx_mtls_table_header_t *header)
+{
+    ngx_str_t                   name;
+    ngx_uint_t                  outcome;
+    ngx_mtls_der_t             *key;
+    ngx_mtls_anchor_t          *signer;
+    ngx_mtls_ca_cert_t         *above;
+    ngx_mtls_revocation_ctx_t   sub;
+    u_char                      issuer[NGX_MTLS_HASH_LEN];
+
+    above = ctx->above;
+
+    if (above == NULL
+        || ngx_memcmp(header->signer, above->facts.fingerprint,
+                      NGX_MTLS_HASH_LEN)
+           == 0
+        || ngx_memcmp(header->signer, ctx->anchor, NGX_MTLS_HASH_LEN) == 0)
+    {
+        return 1;
+    }
+
+    signer = ngx_mtls_ca_cert(ctx->ca, header->signer);
+
+    if (signer == NULL) {
+
+        /* it was given beside the CRL, by who answers for both */
+
+        return 1;
+    }
+
+    key = &signer->cert.facts.spki;
+
+    if (ngx_mtls_der_len(key) == ngx_mtls_der_len(&above->facts.spki)
+        && ngx_memcmp(key->pos, above->facts.spki.pos, ngx_mtls_der_len(key))
+           == 0)
+    {
+        return 1;
+    }
+
+    if (ngx_mtls_certificate_issuer(&signer->cert.facts, &name) != NGX_OK
+        || ngx_mtls_sha256(name.data, name.len, issuer) != NGX_OK)
+    {
+        ctx->failed = 1;
+        return 0;
+    }
+
+    ngx_memzero(&sub, sizeof(ngx_mtls_revocation_ctx_t));
+
+    sub.manifest = ctx->manifest;
+    sub.ca = ctx->ca;
+    sub.cert = &signer->cert.facts;
+    sub.issuer = issuer;
+    sub.anchor = ctx->anchor;
+    sub.now = ctx->now;
+
+    outcome = ngx_mtls_revocation_judge(&sub);
+
+    ctx->failed |= sub.failed;
+    ctx->until = ngx_min(ctx->until, sub.until);
+
+    return outcome < NGX_MTLS_OUTCOME_REVOKED;
+}
+
+
 /* judges the times of a CRL; "until" gets when the judgement changes */
 
 static ngx_uint_t
@@ -334,29 +459,4 @@ static int64_t
 ngx_mtls_revocation_later(int64_t t, time_t seconds)
 {
     return (t > NGX_MTLS_FOREVER - seconds) ? NGX_MTLS_FOREVER : t + seconds;
-}
-
-
-/* RFC 5280 6.3.3 (l): every reason must be known, if by several CRLs */
-
-static ngx_uint_t
-ngx_mtls_revocation_outcome(ngx_mtls_revocation_ctx_t *ctx)
-{
-    if (ctx->revoked) {
-        return NGX_MTLS_OUTCOME_REVOKED;
-    }
-
-    if (ctx->corrupt) {
-        return NGX_MTLS_OUTCOME_ERROR;
-    }
-
-    if (ctx->fresh == NGX_MTLS_REASONS_ALL) {
-        return NGX_MTLS_OUTCOME_GOOD;
-    }
-
-    if (ctx->usable == NGX_MTLS_REASONS_ALL) {
-        return NGX_MTLS_OUTCOME_STALE;
-    }
-
-    return NGX_MTLS_OUTCOME_UNKNOWN;
 }

@@ -12,6 +12,7 @@
 
 
 #include <ngx_mtls.h>
+#include <ngx_mtls_ca.h>
 #include <ngx_mtls_certificate.h>
 #include <ngx_mtls_manifest.h>
 
@@ -43,13 +44,13 @@ typedef struct {
 
 
 /*
- * Judges one certificate below the anchor: "issuer" is the name hash of its
- * issuer, "anchor" the fingerprint of the chain's anchor, which the CRL's
- * signer must reach too.  Without a manifest (NULL) the outcome is "unknown".
- * The texts are copied to the pool.  NGX_ERROR: out of memory.
+ * Judges one certificate below the anchor, whose fingerprint is "anchor": the
+ * signer of a CRL must reach it too.  "issuer" is the certificate above in the
+ * chain, "ca" knows other signers.  Without a manifest (NULL) the outcome is
+ * "unknown".  The texts are copied to the pool.  NGX_ERROR: out of memory.
  */
-ngx_int_t ngx_mtls_revocation_check(ngx_mtls_manifest_t *m,
-    ngx_mtls_certificate_t *cert, const u_char issuer[NGX_MTLS_HASH_LEN],
+ngx_int_t ngx_mtls_revocation_check(ngx_mtls_manifest_t *m, ngx_mtls_ca_t *ca,
+    ngx_mtls_certificate_t *cert, ngx_mtls_ca_cert_t *issuer,
     const u_char anchor[NGX_MTLS_HASH_LEN], time_t now, ngx_pool_t *pool,
     ngx_mtls_revocation_t *revocation);
 

@@ -618,8 +618,8 @@ ngx_mtls_verdict_revocation(ngx_mtls_verdict_t *verdict, ngx_mtls_conf_t *conf)
 
     for (i = 0; i < n; i++) {
 
-        if (ngx_mtls_revocation_check(conf->manifest, cert,
-                                      session->chain[i]->subject,
+        if (ngx_mtls_revocation_check(conf->manifest, conf->ca, cert,
+                                      session->chain[i],
                                       session->facts.anchor, verdict->made,
                                       verdict->pool, &revocation[i])
             != NGX_OK)

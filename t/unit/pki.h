@@ -36,12 +36,27 @@ typedef struct {
 
     /* names and values as of openssl's configuration files */
     const char    *extensions[PKI_EXTENSIONS][2];
+    const char    *conf;       /* sections that these name, or NULL */
 } pki_spec_t;
+
+
+typedef struct {
+    long           from;       /* thisUpdate, seconds from now; both 0: a */
+    long           to;         /* and nextUpdate: day ago, in a week */
+    long           number;     /* CRLNumber; 0: none */
+    pki_t         *revoked[PKI_EXTENSIONS];
+    const char    *extensions[PKI_EXTENSIONS][2];
+    const char    *conf;
+} pki_crl_t;
 
 
 /* issuer NULL: self-signed; the test fails if it cannot be made */
 void pki_issue(pki_t *cert, pki_t *issuer, const pki_spec_t *spec);
 void pki_free(pki_t *cert);
+
+/* writes a CRL in DER to a new file of this folder */
+ngx_str_t pki_crl(const char *dir, const char *name, pki_t *issuer,
+    const pki_crl_t *spec);
 
 /* writes certificates as PEM blocks to a new file of this folder */
 ngx_str_t pki_file(const char *dir, const char *name, pki_t **certs,

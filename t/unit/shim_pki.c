@@ -10,13 +10,16 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <openssl/conf.h>
 #include <openssl/ec.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 
-static void pki_extension(X509 *x509, X509V3_CTX *ctx, const char *name,
-    const char *value);
+static CONF *pki_conf(const char *text);
+static X509_EXTENSION *pki_extension(CONF *conf, X509V3_CTX *ctx,
+    const char *name, const char *value);
+static void pki_add(X509 *x509, X509_EXTENSION *ext);
 
 
 static long  pki_serial = 1000;
@@ -25,14 +28,20 @@ static long  pki_serial = 1000;
 void
 pki_issue(pki_t *cert, pki_t *issuer, const pki_spec_t *spec)
 {
-    long         from, to;
-    X509        *x509;
-    X509_NAME   *name;
-    X509V3_CTX   ctx;
-    ngx_uint_t   i;
+    int                   n;
+    long                  from, to;
+    CONF                 *conf;
+    X509                 *x509;
+    X509_NAME            *name;
+    X509V3_CTX            ctx;
+    ngx_uint_t            i;
+    unsigned char        *der;
+    const unsigned char  *p;
 
     x509 = X509_new();
     assert_non_null(x509);
+
+    conf = pki_conf(spec->conf);
 
     cert->x509 = x509;
 
@@ -75,48 +84,162 @@ pki_issue(pki_t *cert, pki_t *issuer, const pki_spec_t *spec)
     X509V3_set_ctx(&ctx, issuer->x509, x509, NULL, NULL, 0);
 
     if (spec->ca) {
-        pki_extension(x509, &ctx, "basicConstraints", "critical,CA:TRUE");
-        pki_extension(x509, &ctx, "keyUsage", "critical,keyCertSign,cRLSign");
+        pki_add(x509, pki_extension(conf, &ctx, "basicConstraints",
+                                    "critical,CA:TRUE"));
+        pki_add(x509, pki_extension(conf, &ctx, "keyUsage",
+                                    "critical,keyCertSign,cRLSign"));
     }
 
-    pki_extension(x509, &ctx, "subjectKeyIdentifier", "hash");
+    pki_add(x509, pki_extension(conf, &ctx, "subjectKeyIdentifier", "hash"));
 
     for (i = 0; i < PKI_EXTENSIONS && spec->extensions[i][0]; i++) {
-        pki_extension(x509, &ctx, spec->extensions[i][0],
-                      spec->extensions[i][1]);
+        pki_add(x509, pki_extension(conf, &ctx, spec->extensions[i][0],
+                                    spec->extensions[i][1]));
     }
 
     assert_true(X509_sign(x509, issuer->key, EVP_sha256()) > 0);
 
     /* as from a file: nothing but its DER */
 
-    {
-        int                   n;
-        unsigned char        *der = NULL;
-        const unsigned char  *p;
+    der = NULL;
+    n = i2d_X509(x509, &der);
+    assert_true(n > 0);
 
-        n = i2d_X509(x509, &der);
-        assert_true(n > 0);
+    p = der;
+    cert->x509 = d2i_X509(NULL, &p, n);
+    assert_non_null(cert->x509);
 
-        p = der;
-        cert->x509 = d2i_X509(NULL, &p, n);
-        assert_non_null(cert->x509);
+    OPENSSL_free(der);
+    X509_free(x509);
+    NCONF_free(conf);
+}
 
-        OPENSSL_free(der);
-        X509_free(x509);
+
+static CONF *
+pki_conf(const char *text)
+{
+    BIO   *bio;
+    CONF  *conf;
+    long   line;
+
+    conf = NCONF_new(NULL);
+    assert_non_null(conf);
+
+    if (text) {
+        bio = BIO_new_mem_buf(text, -1);
+        assert_int_equal(NCONF_load_bio(conf, bio, &line), 1);
+        BIO_free(bio);
     }
+
+    return conf;
+}
+
+
+static X509_EXTENSION *
+pki_extension(CONF *conf, X509V3_CTX *ctx, const char *name, const char *value)
+{
+    X509_EXTENSION  *ext;
+
+    X509V3_set_nconf(ctx, conf);
+
+    ext = X509V3_EXT_nconf(conf, ctx, name, value);
+    assert_non_null(ext);
+
+    return ext;
 }
 
 
 static void
-pki_extension(X509 *x509, X509V3_CTX *ctx, const char *name, const char *value)
+pki_add(X509 *x509, X509_EXTENSION *ext)
 {
-    X509_EXTENSION  *ext;
-
-    ext = X509V3_EXT_conf(NULL, ctx, name, value);
-    assert_non_null(ext);
     assert_int_equal(X509_add_ext(x509, ext, -1), 1);
     X509_EXTENSION_free(ext);
+}
+
+
+ngx_str_t
+pki_crl(const char *dir, const char *name, pki_t *issuer,
+    const pki_crl_t *spec)
+{
+    int               n;
+    CONF             *conf;
+    long              from, to;
+    ASN1_TIME        *t;
+    X509_CRL         *crl;
+    ngx_str_t         path;
+    X509V3_CTX        ctx;
+    ngx_uint_t        i;
+    X509_REVOKED     *revoked;
+    ASN1_INTEGER     *number;
+    unsigned char    *der;
+    X509_EXTENSION   *ext;
+
+    from = spec->from;
+    to = spec->to;
+
+    if (from == 0 && to == 0) {
+        from = -PKI_DAY;
+        to = 7 * PKI_DAY;
+    }
+
+    conf = pki_conf(spec->conf);
+
+    crl = X509_CRL_new();
+    assert_non_null(crl);
+
+    X509_CRL_set_version(crl, X509_CRL_VERSION_2);
+    X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer->x509));
+
+    t = ASN1_TIME_new();
+    X509_gmtime_adj(t, from);
+    X509_CRL_set1_lastUpdate(crl, t);
+
+    if (to) {
+        X509_gmtime_adj(t, to);
+        X509_CRL_set1_nextUpdate(crl, t);
+    }
+
+    X509_gmtime_adj(t, from - PKI_DAY);
+
+    for (i = 0; i < PKI_EXTENSIONS && spec->revoked[i]; i++) {
+        revoked = X509_REVOKED_new();
+        X509_REVOKED_set_serialNumber(revoked,
+                             X509_get_serialNumber(spec->revoked[i]->x509));
+        X509_REVOKED_set_revocationDate(revoked, t);
+        assert_int_equal(X509_CRL_add0_revoked(crl, revoked), 1);
+    }
+
+    ASN1_TIME_free(t);
+
+    X509V3_set_ctx(&ctx, issuer->x509, NULL, NULL, crl, 0);
+
+    if (spec->number) {
+        number = ASN1_INTEGER_new();
+        ASN1_INTEGER_set(number, spec->number);
+        X509_CRL_add1_ext_i2d(crl, NID_crl_number, number, 0, 0);
+        ASN1_INTEGER_free(number);
+    }
+
+    for (i = 0; i < PKI_EXTENSIONS && spec->extensions[i][0]; i++) {
+        ext = pki_extension(conf, &ctx, spec->extensions[i][0],
+                            spec->extensions[i][1]);
+        assert_int_equal(X509_CRL_add_ext(crl, ext, -1), 1);
+        X509_EXTENSION_free(ext);
+    }
+
+    assert_true(X509_CRL_sign(crl, issuer->key, EVP_sha256()) > 0);
+
+    der = NULL;
+    n = i2d_X509_CRL(crl, &der);
+    assert_true(n > 0);
+
+    path = pki_text(dir, name, (char *) der, n);
+
+    OPENSSL_free(der);
+    X509_CRL_free(crl);
+    NCONF_free(conf);
+
+    return path;
 }
 
 
