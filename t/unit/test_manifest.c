@@ -94,13 +94,6 @@ no_records(void *data, ngx_mtls_table_record_t *record)
 }
 
 
-static void
-no_rewind(void *data)
-{
-    /* void */
-}
-
-
 /*
  * A table of "issuer" with the names "name" to "name + nnames - 1", in a slot
  * of source number "source".
@@ -118,6 +111,7 @@ add_table(ngx_mtls_manifest_t *m, ngx_uint_t source, const char *path,
 
     ngx_memzero(&header, sizeof(ngx_mtls_table_header_t));
     header.kind = NGX_MTLS_TABLE_CRL;
+    header.record_size = ngx_mtls_table_record_size(0);
     memcpy(header.run_id, zone.run_id, NGX_MTLS_RUN_ID_LEN);
     memcpy(header.issuer, hash_of("issuer", issuer), NGX_MTLS_HASH_LEN);
 
@@ -143,7 +137,7 @@ add_table(ngx_mtls_manifest_t *m, ngx_uint_t source, const char *path,
     fd = open(in_dir((char *) slot->name), O_RDWR|O_CREAT|O_EXCL, 0600);
     assert_int_not_equal(fd, -1);
     assert_int_equal(ngx_mtls_table_write(fd, &header, hashes, no_records,
-                                          no_rewind, NULL, slot->hash, &err),
+                                          NULL, slot->hash, &err),
                      NGX_OK);
     close(fd);
 
