@@ -17,6 +17,7 @@ CPPFLAGS ?= -D_FORTIFY_SOURCE=2
 LDFLAGS ?= -Wl,-z,relro -Wl,-z,now
 JOBS ?= $(shell nproc)
 PROVE ?= prove
+SUITES ?= trixie testing
 
 # A warning is no error with a compiler that nobody tried yet.
 WARN = -Wall -Wextra -Wunused-parameter -Wno-error
@@ -170,6 +171,11 @@ asan-nginx-test:
 
 # the tests that start nginx: all but those of programs and of this file
 NGINX_TESTS = $(filter-out t/build.t t/unit.t,$(shell find t -name '*.t'))
+
+## matrix: make test on Debian's releases; SUITES="trixie testing"
+.PHONY: matrix
+matrix:
+	@build-aux/matrix '$(OBJS)/matrix' $(SUITES)
 
 ## bench: instructions per request and connection, as a table
 .PHONY: bench

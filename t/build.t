@@ -91,7 +91,7 @@ my $makefile = slurp('Makefile');
 ($rc, $out) = make('help');
 
 for my $target (qw/ all install demo test unit valgrind check-compilers asan
-    bench clean help /)
+    matrix bench clean help /)
 {
     like($out, qr/^  make \Q$target\E  +\S/m, "make help tells of $target");
     like($makefile, qr/^\Q$target\E:/m, "there is a target $target");
