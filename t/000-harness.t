@@ -357,7 +357,8 @@ like(crl($rsa, revoked => [$alice, [$bob, -5, 'keyCompromise'],
      'CRL: entries and extensions');
 like(crl($rsa, break => 'signature'), qr/^verify failure/, 'CRL: broken');
 like(crl($rsa, key => 'rsa2048:b'), qr/^verify failure/, 'CRL: another key');
-like(crl($rsa, break => 'truncate'), qr/^Could not (?:read|find) CRL/, 'CRL: cut');
+like(crl($rsa, break => 'truncate'), qr/^Could not (?:read|find) CRL/,
+     'CRL: cut');
 like(crl($rsa, issuer_name => [[CN => 'x']]), qr/issuer cert|^verify fail/i,
      'CRL: another issuer');
 like(crl($rsa, entries_der => seq(integer(7), time_der(time)) x 1000),
