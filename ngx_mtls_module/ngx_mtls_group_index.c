@@ -406,3 +406,29 @@ ngx_mtls_index_hash(ngx_uint_t attr, ngx_str_t *key)
 
     return hash;
 }
+
+
+ngx_uint_t
+ngx_mtls_policy_has(ngx_uint_t *list, ngx_uint_t n, ngx_uint_t index)
+{
+    ngx_uint_t  low, high, middle;
+
+    low = 0;
+    high = n;
+
+    while (low < high) {
+        middle = low + (high - low) / 2;
+
+        if (list[middle] == index) {
+            return 1;
+        }
+
+        if (list[middle] < index) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+
+    return 0;
+}

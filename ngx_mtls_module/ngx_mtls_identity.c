@@ -276,8 +276,6 @@ ngx_mtls_identity_resolve(ngx_mtls_template_t *tpl, ngx_mtls_group_t *group,
             continue;
         }
 
-        tpl->captures = 1;
-
         if (ngx_array_init(&part[i].sources, tpl->pool, 1,
                            sizeof(ngx_mtls_template_source_t))
             != NGX_OK)

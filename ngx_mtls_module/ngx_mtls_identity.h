@@ -44,7 +44,6 @@ struct ngx_mtls_template_s {
     ngx_uint_t                    line;
     ngx_array_t                   parts;     /* of ngx_mtls_template_part_t */
     ngx_str_t                     tail;      /* the literal after all of them */
-    ngx_uint_t                    captures;  /* there are some among them */
 };
 
 

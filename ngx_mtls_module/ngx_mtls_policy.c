@@ -11,13 +11,6 @@
 #include <ngx_mtls_pattern.h>
 
 
-/*
- * Regexes that hit their limits in one evaluation; after these all others are
- * undefined untried, so that a certificate of thousands of hostile values
- * costs no more than a few of them.
- */
-#define NGX_MTLS_POLICY_LIMITS   8
-
 #define NGX_MTLS_TRACE_LEN       2048
 
 /* a group's value, if it is not known */
@@ -29,7 +22,6 @@ typedef struct {
     ngx_mtls_facts_t             *facts;
     ngx_pool_t                   *pool;
     ngx_log_t                    *log;
-    ngx_uint_t                    limits;    /* hit so far */
     ngx_array_t                   groups;    /* of ngx_uint_t: true */
     ngx_array_t                   undefined; /* of ngx_uint_t: with "full" */
 } ngx_mtls_evaluation_t;
@@ -373,32 +365,6 @@ ngx_mtls_policy_order(const void *one, const void *two)
 }
 
 
-ngx_uint_t
-ngx_mtls_policy_has(ngx_uint_t *list, ngx_uint_t n, ngx_uint_t index)
-{
-    ngx_uint_t  low, high, middle;
-
-    low = 0;
-    high = n;
-
-    while (low < high) {
-        middle = low + (high - low) / 2;
-
-        if (list[middle] == index) {
-            return 1;
-        }
-
-        if (list[middle] < index) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-
-    return 0;
-}
-
-
 /* a group that is true but cannot name its certificate is undefined */
 
 static ngx_int_t
@@ -442,10 +408,6 @@ ngx_mtls_policy_named(ngx_mtls_evaluation_t *ev, ngx_mtls_group_t *group)
     ngx_mtls_template_t  *tpl;
 
     tpl = group->identity;
-
-    if (tpl->captures && ev->limits >= NGX_MTLS_POLICY_LIMITS) {
-        return NGX_MTLS_UNDEFINED;
-    }
 
     rc = ngx_mtls_identity_make(group, ev->facts, ev->pool, NULL);
 
@@ -637,12 +599,6 @@ ngx_mtls_policy_match(ngx_mtls_evaluation_t *ev, ngx_mtls_group_t *group,
     for (i = line->nexact; i < line->npatterns; i++) {
         pattern = &line->patterns[i];
 
-        if (pattern->match == NGX_MTLS_MATCH_REGEX
-            && ev->limits >= NGX_MTLS_POLICY_LIMITS)
-        {
-            return NGX_MTLS_UNDEFINED;
-        }
-
         rc = ngx_mtls_pattern_match(pattern, value, n);
 
         if (rc == NGX_OK) {
@@ -668,8 +624,6 @@ static void
 ngx_mtls_policy_limit(ngx_mtls_evaluation_t *ev, ngx_mtls_group_t *group,
     ngx_str_t *file, ngx_uint_t line)
 {
-    ev->limits++;
-
     if (group->warned == ngx_time()) {
         return;
     }

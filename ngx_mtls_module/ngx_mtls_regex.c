@@ -324,9 +324,7 @@ ngx_mtls_regex_match(ngx_mtls_regex_t *re, ngx_str_t *value, ngx_uint_t n,
     for (i = 0; i < re->nnames; i++) {
         group = re->names[i].group;
 
-        /* groups after the last one that took part are not counted in rc */
-
-        if (group >= (ngx_uint_t) rc || ovector[2 * group] == PCRE2_UNSET) {
+        if (ovector[2 * group] == PCRE2_UNSET) {
             ngx_str_null(&captures[i]);
             continue;
         }

@@ -15,7 +15,7 @@
 
 
 #define NGX_MTLS_REGEX_MATCH_LIMIT  100000   /* of all values together */
-#define NGX_MTLS_REGEX_MATCH_MIN    2000     /* of each at least */
+#define NGX_MTLS_REGEX_MATCH_MIN    1000     /* of each at least */
 #define NGX_MTLS_REGEX_DEPTH_LIMIT  1000
 #define NGX_MTLS_REGEX_HEAP_LIMIT   1024     /* KiB */
 #define NGX_MTLS_REGEX_NAMES_MAX    16       /* named captures */

@@ -114,6 +114,7 @@ test_make(void **state)
           "uri=urn:p:7 uri=urn:p:8", "d:p" },
         { "uri ~urn:(?<m>[a-z]+):(?<u>[0-9]+)\nidentity d:$m/$u",
           "uri=urn:p:7 uri=\\?", "d:p/7" },
+        { "uri ~(?<m>.*)\nidentity d:$m", "uri=\\? uri=ok", "d:ok" },
         { "uri ~urn:(?<m>[a-z]*)\nidentity d:$m", "uri=urn:", NULL },
         { "uri ~urn:(?<m>[a-z]*)\nidentity d:$m", "uri=urn:a uri=urn:", NULL },
         { "uri ~urn:(?<m>[a-z]+)?\nidentity d:$m", "uri=urn:", NULL },

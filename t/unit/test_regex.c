@@ -402,6 +402,12 @@ test_share(void **state)
 
     assert_true(differ > 1 && differ < 20);
     assert_int_equal(many, NGX_DECLINED);
+
+    value.data = (u_char *) "ab/cd/ef/gh/ij/kl/mn/op/x";
+    value.len = 25;
+    assert_int_equal(ngx_mtls_regex_match(compile("(?:[a-z]+/)*x", 0), &value,
+                                          1000000, NULL),
+                     NGX_OK);
 }
 
 
