@@ -16,6 +16,8 @@
 
 static char *ngx_http_mtls_group_line(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf);
+static char *ngx_http_mtls_rule_any(ngx_conf_t *cf, ngx_array_t *rules,
+    ngx_uint_t deny);
 static char *ngx_http_mtls_rule_unique(ngx_conf_t *cf, ngx_array_t *rules,
     ngx_str_t *name, const char *what);
 
@@ -244,18 +246,19 @@ ngx_http_mtls_rule(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     for (i = 1; i < cf->args->nelts; i++) {
 
         if (value[i].len == 3 && ngx_strncmp(value[i].data, "any", 3) == 0) {
-
-            if (deny || cf->args->nelts != 2) {
-                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "\"any\" must stand alone in "
-                                   "\"mtls_allow\"");
-                return NGX_CONF_ERROR;
-            }
-
             rule->rule.any = 1;
-
-            return NGX_CONF_OK;
         }
+    }
+
+    if (ngx_http_mtls_rule_any(cf, *own, deny) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (rule->rule.any) {
+        return NGX_CONF_OK;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
 
         if (ngx_http_mtls_rule_unique(cf, mlcf->rules.allow, &value[i],
                                       deny ? "allowed" : NULL)
@@ -273,6 +276,32 @@ ngx_http_mtls_rule(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
 
         *name = value[i];
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* beside "any" another name at one level says nothing, but seems to */
+
+static char *
+ngx_http_mtls_rule_any(ngx_conf_t *cf, ngx_array_t *rules, ngx_uint_t deny)
+{
+    ngx_uint_t         i, any;
+    ngx_mtls_rule_t  **rule;
+
+    any = 0;
+    rule = rules->elts;
+
+    for (i = 0; i < rules->nelts; i++) {
+        any |= rule[i]->any;
+    }
+
+    if (any && (deny || rules->nelts != 1 || cf->args->nelts != 2)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"any\" must stand alone in \"mtls_allow\"; "
+                           "remove it or the groups at this level");
+        return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;
