@@ -28,6 +28,10 @@ static char *ngx_http_mtls_merge_deny(ngx_conf_t *cf, ngx_array_t *prev,
 static ngx_int_t ngx_http_mtls_add_state_path(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf);
 static ngx_int_t ngx_http_mtls_init_zone(ngx_shm_zone_t *shm_zone, void *data);
+static ngx_int_t ngx_http_mtls_init_readable(ngx_http_mtls_main_conf_t *mmcf,
+    ngx_log_t *log);
+static ngx_int_t ngx_http_mtls_add_paths(ngx_array_t *all, ngx_str_t *paths,
+    ngx_uint_t n);
 static ngx_int_t ngx_http_mtls_init_process(ngx_cycle_t *cycle);
 
 
@@ -473,27 +477,19 @@ ngx_http_mtls_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 {
     ngx_http_mtls_main_conf_t  *mmcf = shm_zone->data;
 
-    u_char            *p;
-    ngx_str_t         *path;
-    ngx_uint_t         i;
-    ngx_pool_t        *pool;
-    ngx_array_t        paths, *files;
-    ngx_mtls_zone_t   *zone;
-    ngx_core_conf_t   *ccf;
-    ngx_mtls_error_t   err;
-    ngx_mtls_source_t *source;
+    u_char           *p;
+    ngx_mtls_zone_t  *zone;
 
     if (ngx_mtls_zone_init(shm_zone, data) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    pool = mmcf->cycle->pool;
-
     if (mmcf->core.state_path) {
         zone = ngx_mtls_zone(shm_zone);
 
-        p = ngx_pnalloc(pool, mmcf->core.state_path->name.len
-                              + 2 * NGX_MTLS_RUN_ID_LEN + 2);
+        p = ngx_pnalloc(mmcf->cycle->pool,
+                        mmcf->core.state_path->name.len
+                        + 2 * NGX_MTLS_RUN_ID_LEN + 2);
         if (p == NULL) {
             return NGX_ERROR;
         }
@@ -509,40 +505,47 @@ ngx_http_mtls_init_zone(ngx_shm_zone_t *shm_zone, void *data)
         mmcf->core.dir.len = p - mmcf->core.dir.data;
     }
 
-    /* only now "user" is known */
+    return ngx_http_mtls_init_readable(mmcf, shm_zone->shm.log);
+}
 
+
+/* only in the zone's init "user" is known */
+
+static ngx_int_t
+ngx_http_mtls_init_readable(ngx_http_mtls_main_conf_t *mmcf, ngx_log_t *log)
+{
+    ngx_uint_t          i;
+    ngx_pool_t         *pool;
+    ngx_array_t         all, paths, *files;
+    ngx_core_conf_t    *ccf;
+    ngx_mtls_error_t    err;
+    ngx_mtls_source_t  *source;
+
+    pool = mmcf->cycle->pool;
     files = ngx_mtls_ca_paths(mmcf->core.ca);
 
-    if (ngx_array_init(&paths, pool, files->nelts + 1, sizeof(ngx_str_t))
-        != NGX_OK)
+    if (ngx_array_init(&all, pool, files->nelts + 1, sizeof(ngx_str_t))
+        != NGX_OK
+        || ngx_http_mtls_add_paths(&all, files->elts, files->nelts) != NGX_OK)
     {
         return NGX_ERROR;
     }
-
-    path = ngx_array_push_n(&paths, files->nelts);
-    if (path == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memcpy(path, files->elts, files->nelts * sizeof(ngx_str_t));
 
     source = mmcf->core.sources.elts;
 
     for (i = 0; i < mmcf->core.sources.nelts; i++) {
 
-        if (ngx_mtls_source_paths(&source[i], pool, shm_zone->shm.log, &paths)
-            != NGX_OK)
+        if (ngx_mtls_source_paths(&source[i], pool, log, &paths) != NGX_OK
+            || ngx_http_mtls_add_paths(&all, paths.elts, paths.nelts)
+               != NGX_OK)
         {
             return NGX_ERROR;
         }
 
-        if (source[i].issuer.len) {
-            path = ngx_array_push(&paths);
-            if (path == NULL) {
-                return NGX_ERROR;
-            }
-
-            *path = source[i].issuer;
+        if (source[i].issuer.len
+            && ngx_http_mtls_add_paths(&all, &source[i].issuer, 1) != NGX_OK)
+        {
+            return NGX_ERROR;
         }
     }
 
@@ -551,13 +554,26 @@ ngx_http_mtls_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
     ngx_memzero(&err, sizeof(ngx_mtls_error_t));
 
-    if (ngx_mtls_source_readable(&paths, ccf, shm_zone->shm.log, &err)
-        != NGX_OK)
-    {
-        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0, "%*s",
-                      err.len, err.text);
+    if (ngx_mtls_source_readable(&all, ccf, log, &err) != NGX_OK) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0, "%*s", err.len, err.text);
         return NGX_ERROR;
     }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_mtls_add_paths(ngx_array_t *all, ngx_str_t *paths, ngx_uint_t n)
+{
+    ngx_str_t  *path;
+
+    path = ngx_array_push_n(all, n);
+    if (path == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(path, paths, n * sizeof(ngx_str_t));
 
     return NGX_OK;
 }
