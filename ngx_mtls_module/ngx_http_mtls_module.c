@@ -13,6 +13,8 @@
 #include <ngx_http_mtls_module.h>
 
 
+static char *ngx_http_mtls_early_data(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static ngx_int_t ngx_http_mtls_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_mtls_postconfiguration(ngx_conf_t *cf);
 static void *ngx_http_mtls_create_main_conf(ngx_conf_t *cf);
@@ -35,7 +37,7 @@ static ngx_int_t ngx_http_mtls_add_paths(ngx_array_t *all, ngx_str_t *paths,
 static ngx_int_t ngx_http_mtls_init_process(ngx_cycle_t *cycle);
 
 
-static ngx_conf_enum_t  ngx_http_mtls_early_data[] = {
+static ngx_conf_enum_t  ngx_http_mtls_early_data_values[] = {
     { ngx_string("deny"), NGX_MTLS_EARLY_DENY },
     { ngx_string("safe"), NGX_MTLS_EARLY_SAFE },
     { ngx_string("allow"), NGX_MTLS_EARLY_ALLOW },
@@ -105,10 +107,10 @@ static ngx_command_t  ngx_http_mtls_commands[] = {
 
     { ngx_string("mtls_early_data"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_mtls_early_data,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_mtls_loc_conf_t, rules.early_data),
-      ngx_http_mtls_early_data },
+      ngx_http_mtls_early_data_values },
 
     { ngx_string("mtls_state_path"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
@@ -157,6 +159,15 @@ ngx_module_t  ngx_http_mtls_module = {
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
+
+
+static char *
+ngx_http_mtls_early_data(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_mtls_used(cf);
+
+    return ngx_conf_set_enum_slot(cf, cmd, conf);
+}
 
 
 static ngx_int_t
