@@ -30,8 +30,14 @@ static ngx_int_t ngx_http_mtls_check_sources(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf);
 static ngx_int_t ngx_http_mtls_check_source(ngx_conf_t *cf,
     ngx_mtls_source_t *source, ngx_array_t *issuers);
-static void ngx_http_mtls_check_coverage(ngx_conf_t *cf,
+static ngx_int_t ngx_http_mtls_check_issuer(ngx_conf_t *cf,
+    ngx_mtls_source_t *source);
+static ngx_int_t ngx_http_mtls_check_coverage(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf, ngx_array_t *issuers);
+static ngx_int_t ngx_http_mtls_check_wanted(ngx_conf_t *cf,
+    ngx_http_mtls_main_conf_t *mmcf, ngx_mtls_anchor_t *ca);
+static ngx_uint_t ngx_http_mtls_check_covered(ngx_array_t *issuers,
+    const u_char *subject);
 
 
 ngx_int_t
@@ -374,10 +380,6 @@ ngx_http_mtls_check_sources(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
     ngx_array_t         issuers;
     ngx_mtls_source_t  *source;
 
-    if (mmcf->core.sources.nelts == 0) {
-        return NGX_OK;
-    }
-
     if (ngx_array_init(&issuers, cf->temp_pool, 16, NGX_MTLS_HASH_LEN)
         != NGX_OK)
     {
@@ -388,14 +390,14 @@ ngx_http_mtls_check_sources(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
 
     for (i = 0; i < mmcf->core.sources.nelts; i++) {
 
-        if (ngx_http_mtls_check_source(cf, &source[i], &issuers) != NGX_OK) {
+        if (ngx_http_mtls_check_source(cf, &source[i], &issuers) != NGX_OK
+            || ngx_http_mtls_check_issuer(cf, &source[i]) != NGX_OK)
+        {
             return NGX_ERROR;
         }
     }
 
-    ngx_http_mtls_check_coverage(cf, mmcf, &issuers);
-
-    return NGX_OK;
+    return ngx_http_mtls_check_coverage(cf, mmcf, &issuers);
 }
 
 
@@ -408,10 +410,10 @@ ngx_http_mtls_check_source(ngx_conf_t *cf, ngx_mtls_source_t *source,
     ngx_array_t        paths;
     ngx_mtls_error_t   err;
 
-    if (ngx_array_init(&paths, cf->temp_pool, 16, sizeof(ngx_str_t)) != NGX_OK
-        || ngx_mtls_source_paths(source, cf->temp_pool, cf->log, &paths)
-           != NGX_OK)
-    {
+    if (ngx_mtls_source_paths(source, cf->temp_pool, NULL, &paths) != NGX_OK) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
+                      "cannot look for \"%V\", for \"mtls_crl\" in %V:%ui",
+                      &source->path, &source->file, source->line);
         return NGX_ERROR;
     }
 
@@ -450,48 +452,78 @@ ngx_http_mtls_check_source(ngx_conf_t *cf, ngx_mtls_source_t *source,
 }
 
 
+/* the file of "issuer=", read as one of "mtls_ca" is, into a set of its own */
+
+static ngx_int_t
+ngx_http_mtls_check_issuer(ngx_conf_t *cf, ngx_mtls_source_t *source)
+{
+    ngx_str_t          name;
+    ngx_mtls_ca_t     *ca;
+    ngx_mtls_error_t   err;
+    ngx_mtls_label_t  *label;
+
+    if (source->issuer.len == 0) {
+        return NGX_OK;
+    }
+
+    ca = ngx_mtls_ca_create(cf->temp_pool);
+    if (ca == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_str_set(&name, "issuer");
+    ngx_memzero(&err, sizeof(ngx_mtls_error_t));
+
+    if (ngx_mtls_ca_label(ca, &name, NGX_CONF_UNSET_UINT, NGX_CONF_UNSET_UINT,
+                          &label, &err)
+        != NGX_OK
+        || ngx_mtls_ca_file(ca, label, &source->issuer, 1, &err) != NGX_OK)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "%*s, for \"issuer=\" of \"mtls_crl\" in %V:%ui",
+                      err.len, err.text, &source->file, source->line);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
 /* a CA whose revocation is on wants a CRL of its name */
 
-static void
+static ngx_int_t
 ngx_http_mtls_check_coverage(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
     ngx_array_t *issuers)
 {
-    u_char             (*issuer)[NGX_MTLS_HASH_LEN];
+    ngx_int_t            rc;
     ngx_str_t            name;
-    ngx_uint_t           i, j, found;
+    ngx_uint_t           i;
     ngx_array_t         *certs;
     ngx_mtls_anchor_t  **ca;
 
     certs = ngx_mtls_ca_certs(mmcf->core.ca);
     ca = certs->elts;
-    issuer = issuers->elts;
 
     for (i = 0; i < certs->nelts; i++) {
 
         if (!ca[i]->cert.facts.ca
-            || (ca[i]->anchor && !ca[i]->inherit_revocation
-                && ca[i]->revocation == NGX_MTLS_REVOCATION_OFF))
+            || ngx_http_mtls_check_covered(issuers, ca[i]->cert.subject))
         {
             continue;
         }
 
-        found = 0;
+        rc = ngx_http_mtls_check_wanted(cf, mmcf, ca[i]);
 
-        for (j = 0; j < issuers->nelts; j++) {
-            if (ngx_memcmp(issuer[j], ca[i]->cert.subject, NGX_MTLS_HASH_LEN)
-                == 0)
-            {
-                found = 1;
-                break;
-            }
+        if (rc == NGX_DECLINED) {
+            continue;
         }
 
-        if (found
+        if (rc != NGX_OK
             || ngx_mtls_name_print(cf->temp_pool, &ca[i]->cert.facts.subject,
                                    &name)
                != NGX_OK)
         {
-            continue;
+            return NGX_ERROR;
         }
 
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
@@ -500,4 +532,81 @@ ngx_http_mtls_check_coverage(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
                       "\"mtls_crl\", or say \"revocation=off\" in its "
                       "\"mtls_ca\"", &name, &ca[i]->path);
     }
+
+    return NGX_OK;
+}
+
+
+/*
+ * NGX_OK: what the CA issued is checked somewhere, by what a label says of an
+ * anchor that it reaches or else by the level of a place; NGX_DECLINED.
+ */
+
+static ngx_int_t
+ngx_http_mtls_check_wanted(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
+    ngx_mtls_anchor_t *ca)
+{
+    u_char                 (*reached)[NGX_MTLS_HASH_LEN];
+    ngx_uint_t               i, n, inherit;
+    ngx_mtls_anchor_t       *anchor;
+    ngx_http_mtls_place_t   *place;
+
+    if (ngx_mtls_ca_reach(mmcf->core.ca, ca->cert.x509, NULL, cf->temp_pool,
+                          &reached, &n)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    inherit = 0;
+
+    for (i = 0; i < n; i++) {
+
+        anchor = ngx_mtls_ca_find(mmcf->core.ca, reached[i]);
+        if (anchor == NULL) {
+            continue;
+        }
+
+        if (anchor->revocation != NGX_MTLS_REVOCATION_OFF) {
+            return NGX_OK;
+        }
+
+        inherit |= anchor->inherit_revocation;
+    }
+
+    if (!inherit) {
+        return NGX_DECLINED;
+    }
+
+    place = mmcf->places.elts;
+
+    for (i = 0; i < mmcf->places.nelts; i++) {
+
+        if (place[i].mlcf->rules.mode != NGX_MTLS_MODE_OFF
+            && place[i].mlcf->rules.revocation != NGX_MTLS_REVOCATION_OFF)
+        {
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_uint_t
+ngx_http_mtls_check_covered(ngx_array_t *issuers, const u_char *subject)
+{
+    u_char      (*issuer)[NGX_MTLS_HASH_LEN];
+    ngx_uint_t    i;
+
+    issuer = issuers->elts;
+
+    for (i = 0; i < issuers->nelts; i++) {
+
+        if (ngx_memcmp(issuer[i], subject, NGX_MTLS_HASH_LEN) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
