@@ -18,6 +18,10 @@ static ngx_int_t ngx_http_mtls_check_servers(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf);
 static ngx_int_t ngx_http_mtls_check_server(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *cscf);
+static ngx_int_t ngx_http_mtls_check_sockets(ngx_conf_t *cf);
+static ngx_uint_t ngx_http_mtls_check_judged(ngx_http_core_srv_conf_t *cscf);
+static ngx_int_t ngx_http_mtls_check_cache(ngx_conf_t *cf,
+    ngx_http_core_srv_conf_t *cscf);
 static ngx_int_t ngx_http_mtls_check_store(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf, ngx_http_core_srv_conf_t *cscf);
 static ngx_int_t ngx_http_mtls_check_places(ngx_conf_t *cf,
@@ -59,7 +63,6 @@ static ngx_int_t
 ngx_http_mtls_check_servers(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
 {
     ngx_uint_t                   i;
-    ngx_http_mtls_loc_conf_t    *mlcf;
     ngx_http_core_srv_conf_t   **cscfp;
     ngx_http_core_main_conf_t   *cmcf;
 
@@ -68,9 +71,7 @@ ngx_http_mtls_check_servers(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
 
     for (i = 0; i < cmcf->servers.nelts; i++) {
 
-        mlcf = cscfp[i]->ctx->loc_conf[ngx_http_mtls_module.ctx_index];
-
-        if (mlcf->rules.mode == NGX_MTLS_MODE_OFF) {
+        if (!ngx_http_mtls_check_judged(cscfp[i])) {
             continue;
         }
 
@@ -81,7 +82,7 @@ ngx_http_mtls_check_servers(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
         }
     }
 
-    return NGX_OK;
+    return ngx_http_mtls_check_sockets(cf);
 }
 
 
@@ -92,19 +93,7 @@ ngx_http_mtls_check_server(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
 
     sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
 
-    if (sscf->ssl.ctx == NULL || sscf->verify == 0) {
-        return NGX_OK;
-    }
-
-    if (sscf->builtin_session_cache != NGX_SSL_NO_SCACHE
-        && sscf->builtin_session_cache != NGX_SSL_NONE_SCACHE
-        && sscf->builtin_session_cache != NGX_SSL_NO_BUILTIN_SCACHE)
-    {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"ssl_session_cache builtin\" cannot be used with "
-                      "\"mtls on\" in the server in %s:%ui, since its "
-                      "resumptions cannot be judged; use \"shared:NAME:SIZE\"",
-                      cscf->file_name, cscf->line);
+    if (ngx_http_mtls_check_cache(cf, cscf) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -127,6 +116,94 @@ ngx_http_mtls_check_server(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
 }
 
 
+/*
+ * Sessions are kept by the default server of a socket, whichever server the
+ * client named.
+ */
+
+static ngx_int_t
+ngx_http_mtls_check_sockets(ngx_conf_t *cf)
+{
+    ngx_uint_t                   i, j, k;
+    ngx_http_conf_port_t        *port;
+    ngx_http_conf_addr_t        *addr;
+    ngx_http_core_srv_conf_t   **cscfp;
+    ngx_http_core_main_conf_t   *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    if (cmcf->ports == NULL) {
+        return NGX_OK;
+    }
+
+    port = cmcf->ports->elts;
+
+    for (i = 0; i < cmcf->ports->nelts; i++) {
+
+        addr = port[i].addrs.elts;
+
+        for (j = 0; j < port[i].addrs.nelts; j++) {
+
+            cscfp = addr[j].servers.elts;
+
+            for (k = 0; k < addr[j].servers.nelts; k++) {
+
+                if (ngx_http_mtls_check_judged(cscfp[k])
+                    && ngx_http_mtls_check_cache(cf, addr[j].default_server)
+                       != NGX_OK)
+                {
+                    return NGX_ERROR;
+                }
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* whether the server verifies clients, and not by nginx's own store */
+
+static ngx_uint_t
+ngx_http_mtls_check_judged(ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_http_ssl_srv_conf_t   *sscf;
+    ngx_http_mtls_loc_conf_t  *mlcf;
+
+    sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+    mlcf = cscf->ctx->loc_conf[ngx_http_mtls_module.ctx_index];
+
+    return sscf->ssl.ctx != NULL && sscf->verify
+           && mlcf->rules.mode != NGX_MTLS_MODE_OFF;
+}
+
+
+static ngx_int_t
+ngx_http_mtls_check_cache(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_http_ssl_srv_conf_t  *sscf;
+
+    sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+
+    if (sscf->ssl.ctx == NULL
+        || sscf->builtin_session_cache == NGX_SSL_NO_SCACHE
+        || sscf->builtin_session_cache == NGX_SSL_NONE_SCACHE
+        || sscf->builtin_session_cache == NGX_SSL_NO_BUILTIN_SCACHE)
+    {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "\"ssl_session_cache builtin\" cannot be used with "
+                  "\"mtls on\" in the server in %s:%ui, nor in the default "
+                  "server of its \"listen\", since its resumptions cannot be "
+                  "judged; use \"shared:NAME:SIZE\"",
+                  cscf->file_name, cscf->line);
+
+    return NGX_ERROR;
+}
+
+
 /* CAs that the server names to nginx, but no label has, vouch for nobody */
 
 static ngx_int_t
@@ -146,10 +223,6 @@ ngx_http_mtls_check_store(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
     ngx_http_ssl_srv_conf_t   *sscf;
 
     sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
-
-    if (sscf->ssl.ctx == NULL || sscf->verify == 0) {
-        return NGX_OK;
-    }
 
     objects = X509_STORE_get0_objects(SSL_CTX_get_cert_store(sscf->ssl.ctx));
 
