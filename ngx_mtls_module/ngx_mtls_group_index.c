@@ -267,7 +267,10 @@ ngx_mtls_index_choose(ngx_mtls_policy_t *policy, ngx_mtls_group_t *group)
             ngx_mtls_index_key(&line[i], &line[i].patterns[k], &key);
 
             posting = ngx_mtls_index_find(policy, line[i].number, &key);
-            cost = ngx_max(cost, posting->named);
+
+            if (posting != NULL) {
+                cost = ngx_max(cost, posting->named);
+            }
         }
 
         if (group->index_line == NULL || cost < best

@@ -309,7 +309,7 @@ ngx_mtls_pattern_segments(ngx_str_t *value, ngx_mtls_pattern_t *pattern,
 
     if (ngx_strlchr(p, path, '*') != NULL) {
         (void) ngx_mtls_error(err, "\"*\" in \"%V\" must be a whole segment of "
-                              "the path; use a regex (\"~...\") for other parts",
+                              "the path; use a regex (\"~...\") for others",
                               value);
         return NGX_DECLINED;
     }

@@ -142,7 +142,7 @@ test_whole(void **state)
 }
 
 
-/* what the literal prefix must not change: the same pattern, grouped, has none */
+/* a prefix must change nothing: the same pattern, grouped, has none */
 
 static void
 test_prefix(void **state)
