@@ -441,8 +441,8 @@ ngx_strnstr(u_char *s1, char *s2, size_t n)
 static ngx_int_t
 shim_number(u_char *line, size_t n, ngx_uint_t base, ngx_int_t *value)
 {
-    u_char     *p;
-    ngx_int_t   digit;
+    ngx_int_t    digit;
+    const char  *p;
 
     static const char  digits[] = "0123456789abcdef";
 
@@ -456,7 +456,7 @@ shim_number(u_char *line, size_t n, ngx_uint_t base, ngx_int_t *value)
             return NGX_ERROR;
         }
 
-        digit = p - (u_char *) digits;
+        digit = p - digits;
 
         if (*value > (NGX_MAX_INT_T_VALUE - digit) / (ngx_int_t) base) {
             return NGX_ERROR;
@@ -514,8 +514,8 @@ static ngx_int_t
 shim_parse_unit(ngx_str_t *line, const char *units, const ngx_int_t *scale,
     ngx_int_t *value)
 {
-    char    *p;
-    size_t   len;
+    size_t       len;
+    const char  *p;
 
     len = line->len;
     p = NULL;
@@ -646,11 +646,11 @@ shim_base64_encode(ngx_str_t *dst, ngx_str_t *src, const char *basis,
 static ngx_int_t
 shim_base64_decode(ngx_str_t *dst, ngx_str_t *src, const char *basis)
 {
-    char        *p;
-    u_char      *d;
     size_t       i;
+    u_char      *d;
     uint32_t     bits;
     ngx_uint_t   nbits;
+    const char  *p;
 
     d = dst->data;
     bits = 0;

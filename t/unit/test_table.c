@@ -507,7 +507,7 @@ test_buckets(void **state)
     }
 
     assert_int_equal(index[i], MANY);
-    assert_in_range(max, 4, 24);
+    assert_true(max >= 4 && max <= 24);
 
     ngx_mtls_table_close(&table);
 
@@ -763,7 +763,7 @@ test_open_header(void **state)
 
     /* facts may have any value, what is placed and counted may not */
 
-    assert_in_range(opened, 1800, 2000);
+    assert_true(opened >= 1800 && opened <= 2000);
 
     free(p);
 }

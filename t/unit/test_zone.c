@@ -171,7 +171,7 @@ test_full(void **state)
         there += (get(i, 1) == 2000);
     }
 
-    assert_in_range(there, 10, 40);
+    assert_true(there >= 10 && there <= 40);
 
     /* the place of an old one may be had, that of none may not */
 
