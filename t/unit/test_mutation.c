@@ -9,8 +9,6 @@
 
 #include "x509.h"
 
-#include <ngx_mtls_attribute.h>
-
 
 static const char  *files[] = {
     "usual.pem", "dirname.pem", "multivalued.pem", "teletex.pem",
@@ -47,41 +45,18 @@ static ngx_pool_t            *names;
 static int
 group_setup(void **state)
 {
-    char               text[128], *word, *save;
-    ngx_str_t          words[4], name;
-    ngx_uint_t         i, n, used;
-    ngx_mtls_error_t   err;
+    ngx_uint_t  i;
 
     shim_reset();
     names = shim_pool();
+    pool = names;
 
     for (i = 0; i < NVARIABLES; i++) {
-        name = str(variables[i]);
-
-        if (ngx_mtls_attribute_variable(names, &name, &attributes[i])
-            != NGX_OK)
-        {
-            return -1;
-        }
+        variable(variables[i], &attributes[i]);
     }
 
     for (i = 0; i < NLINES; i++) {
-        (void) snprintf(text, sizeof(text), "%s", lines[i]);
-        n = 0;
-
-        for (word = strtok_r(text, " ", &save);
-             word;
-             word = strtok_r(NULL, " ", &save))
-        {
-            words[n++] = str(word);
-        }
-
-        if (ngx_mtls_attribute_line(names, words, n,
-                                    &attributes[NVARIABLES + i], &used, &err)
-            != NGX_OK)
-        {
-            return -1;
-        }
+        line(lines[i], &attributes[NVARIABLES + i]);
     }
 
     return 0;

@@ -13,7 +13,7 @@
 
 #include "shim.h"
 
-#include <ngx_mtls_certificate.h>
+#include <ngx_mtls_attribute.h>
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -342,6 +342,62 @@ values_equal(const char *what, ngx_mtls_values_t *values, const char *expected)
     {
         fail_msg("%s: \"%.*s\" instead of \"%s\"", what, (int) (p - text),
                  text, expected);
+    }
+}
+
+
+/* words of a text that blanks divide */
+
+static inline ngx_uint_t
+split(const char *text, ngx_str_t *words)
+{
+    const char  *p;
+    ngx_uint_t   n;
+
+    n = 0;
+
+    while (*text) {
+        p = strchr(text, ' ');
+        words[n].data = (u_char *) text;
+        words[n].len = p ? (size_t) (p - text) : strlen(text);
+        text += words[n++].len + (p ? 1 : 0);
+    }
+
+    return n;
+}
+
+
+/* the attribute of a group line, "subject any cn" */
+
+static inline void
+line(const char *text, ngx_mtls_attribute_t *attr)
+{
+    ngx_int_t          rc;
+    ngx_str_t          words[8];
+    ngx_uint_t         used;
+    ngx_mtls_error_t   err;
+
+    err.len = 0;
+    rc = ngx_mtls_attribute_line(pool, words, split(text, words), attr, &used,
+                                 &err);
+
+    if (rc != NGX_OK) {
+        fail_msg("line \"%s\": %.*s", text, (int) err.len, err.text);
+    }
+}
+
+
+/* the attribute of a variable, "subject_cn_2" */
+
+static inline void
+variable(const char *name, ngx_mtls_attribute_t *attr)
+{
+    ngx_str_t  s;
+
+    s = str(name);
+
+    if (ngx_mtls_attribute_variable(pool, &s, attr) != NGX_OK) {
+        fail_msg("variable \"%s\"", name);
     }
 }
 
