@@ -83,6 +83,8 @@ look(ngx_str_t *s)
     for (sum = 0, i = 0; i < s->len; i++) {
         sum ^= s->data[i];
     }
+
+    (void) sum;
 }
 
 
