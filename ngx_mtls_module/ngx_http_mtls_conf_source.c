@@ -14,6 +14,7 @@
 #include <ngx_http_mtls_module.h>
 
 
+static ngx_int_t ngx_http_mtls_is_label(ngx_str_t *label);
 static ngx_int_t ngx_http_mtls_ca_option(ngx_conf_t *cf, ngx_str_t *arg,
     ngx_uint_t *partial, ngx_uint_t *revocation, ngx_uint_t *unknown);
 static char *ngx_http_mtls_ca_glob(ngx_conf_t *cf, ngx_mtls_ca_t *ca,
@@ -39,6 +40,14 @@ ngx_http_mtls_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_mtls_used(cf);
 
     value = cf->args->elts;
+
+    if (ngx_http_mtls_is_label(&value[1]) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid label \"%V\" in \"mtls_ca\", it must be "
+                           "of letters, digits, \"_\" and \"-\", and not "
+                           "\"any\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
 
     partial = 0;
     revocation = NGX_CONF_UNSET_UINT;
@@ -105,6 +114,36 @@ ngx_http_mtls_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+static ngx_int_t
+ngx_http_mtls_is_label(ngx_str_t *label)
+{
+    u_char      c;
+    ngx_uint_t  i;
+
+    for (i = 0; i < label->len; i++) {
+        c = label->data[i];
+
+        if ((c >= '0' && c <= '9') || c == '_' || c == '-') {
+            continue;
+        }
+
+        c |= 0x20;
+
+        if (c < 'a' || c > 'z') {
+            return NGX_DECLINED;
+        }
+    }
+
+    if (label->len == 0
+        || (label->len == 3 && ngx_strncmp(label->data, "any", 3) == 0))
+    {
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
 /* NGX_OK: an option; NGX_DECLINED: not one; NGX_ERROR: a bad one, logged */
 
 static ngx_int_t
@@ -132,12 +171,11 @@ ngx_http_mtls_ca_option(ngx_conf_t *cf, ngx_str_t *arg, ngx_uint_t *partial,
             return NGX_OK;
         }
 
-    } else if (arg->len && arg->data[0] != '/'
-               && ngx_strlchr(arg->data, arg->data + arg->len, '=') == NULL)
+    } else if (arg->len
+               && (arg->data[0] == '/'
+                   || ngx_strlchr(arg->data, arg->data + arg->len, '=')
+                      == NULL))
     {
-        return NGX_DECLINED;
-
-    } else if (arg->len && arg->data[0] == '/') {
         return NGX_DECLINED;
     }
 
