@@ -23,8 +23,8 @@
 
 
 /*
- * What comes through the pipe: this, "nmade" tables, "len" octets of text.
- * Nothing of it is believed before all of it is there.
+ * What comes through the pipe for each job: this, "nmade" tables, "len" octets
+ * of text.
  */
 typedef struct {
     u_char                         magic[8];
@@ -40,18 +40,20 @@ typedef struct {
 #define NGX_MTLS_COMPILER_MADE                                               \
     (NGX_MTLS_CRL_FILE_MAX * sizeof(ngx_mtls_crl_made_t))
 
-/* one octet more than the longest report, so that a longer one shows */
+/* the longest report */
 #define NGX_MTLS_COMPILER_BUF                                                \
     (sizeof(ngx_mtls_compiler_report_t) + NGX_MTLS_COMPILER_MADE             \
-     + NGX_MAX_CONF_ERRSTR + 1)
+     + NGX_MAX_CONF_ERRSTR)
 
 
 static ngx_int_t ngx_mtls_compiler_listen(ngx_mtls_compiler_t *compiler,
     int fds[2]);
 static ngx_int_t ngx_mtls_compiler_fork(ngx_mtls_compiler_t *compiler,
-    ngx_mtls_crl_job_t *job, int fds[2]);
+    ngx_fd_t fd);
 static void ngx_mtls_compiler_child(ngx_mtls_compiler_t *compiler,
-    ngx_mtls_crl_job_t *job, ngx_fd_t fd, ngx_pid_t parent);
+    ngx_fd_t fd, ngx_pid_t parent);
+static ngx_int_t ngx_mtls_compiler_work(ngx_mtls_crl_job_t *job, ngx_fd_t fd,
+    ngx_log_t *log);
 static void ngx_mtls_compiler_signals(void);
 static void ngx_mtls_compiler_close(ngx_fd_t *keep, ngx_uint_t n);
 static void ngx_mtls_compiler_close_fd(ngx_fd_t fd, ngx_fd_t *keep,
@@ -59,9 +61,11 @@ static void ngx_mtls_compiler_close_fd(ngx_fd_t fd, ngx_fd_t *keep,
 static ngx_int_t ngx_mtls_compiler_send(ngx_fd_t fd, const void *data,
     size_t len);
 static void ngx_mtls_compiler_read(ngx_event_t *rev);
-static void ngx_mtls_compiler_done(ngx_mtls_compiler_t *compiler,
-    char *failed);
-static ngx_int_t ngx_mtls_compiler_parse(ngx_mtls_compiler_t *compiler);
+static ngx_int_t ngx_mtls_compiler_reports(ngx_mtls_compiler_t *compiler);
+static ngx_int_t ngx_mtls_compiler_parse(ngx_mtls_compiler_t *compiler,
+    size_t *size);
+static void ngx_mtls_compiler_failed(ngx_mtls_compiler_t *compiler,
+    char *cause);
 static void ngx_mtls_compiler_reap(ngx_mtls_compiler_t *compiler,
     ngx_uint_t end, int *status);
 
@@ -81,8 +85,7 @@ ngx_mtls_compiler_init(ngx_mtls_compiler_t *compiler, ngx_pool_t *pool)
 
 
 ngx_int_t
-ngx_mtls_compiler_start(ngx_mtls_compiler_t *compiler,
-    ngx_mtls_crl_job_t *job)
+ngx_mtls_compiler_start(ngx_mtls_compiler_t *compiler)
 {
     int  fds[2];
 
@@ -96,7 +99,7 @@ ngx_mtls_compiler_start(ngx_mtls_compiler_t *compiler,
         return NGX_ERROR;
     }
 
-    if (ngx_mtls_compiler_fork(compiler, job, fds) != NGX_OK) {
+    if (ngx_mtls_compiler_fork(compiler, fds[1]) != NGX_OK) {
         ngx_close_connection(compiler->connection);
         compiler->connection = NULL;
         (void) close(fds[1]);
@@ -152,8 +155,7 @@ ngx_mtls_compiler_listen(ngx_mtls_compiler_t *compiler, int fds[2])
 
 
 static ngx_int_t
-ngx_mtls_compiler_fork(ngx_mtls_compiler_t *compiler, ngx_mtls_crl_job_t *job,
-    int fds[2])
+ngx_mtls_compiler_fork(ngx_mtls_compiler_t *compiler, ngx_fd_t fd)
 {
     sigset_t   all, old;
     ngx_err_t  err;
@@ -174,7 +176,7 @@ ngx_mtls_compiler_fork(ngx_mtls_compiler_t *compiler, ngx_mtls_crl_job_t *job,
     err = ngx_errno;
 
     if (pid == 0) {
-        ngx_mtls_compiler_child(compiler, job, fds[1], parent);
+        ngx_mtls_compiler_child(compiler, fd, parent);
     }
 
     (void) sigprocmask(SIG_SETMASK, &old, NULL);
@@ -185,10 +187,11 @@ ngx_mtls_compiler_fork(ngx_mtls_compiler_t *compiler, ngx_mtls_crl_job_t *job,
     }
 
     compiler->pid = pid;
-    compiler->path = job->path;
+    compiler->job = 0;
 
-    ngx_log_debug2(NGX_LOG_DEBUG_CORE, compiler->log, 0,
-                   "mtls compiler %P: \"%V\"", pid, &job->path);
+    ngx_log_debug3(NGX_LOG_DEBUG_CORE, compiler->log, 0,
+                   "mtls compiler %P: %ui files from \"%V\" on", pid,
+                   compiler->njobs, &compiler->jobs[0].path);
 
     return NGX_OK;
 }
@@ -197,15 +200,12 @@ ngx_mtls_compiler_fork(ngx_mtls_compiler_t *compiler, ngx_mtls_crl_job_t *job,
 /* does not return: neither exit handlers nor buffers are the child's */
 
 static void
-ngx_mtls_compiler_child(ngx_mtls_compiler_t *compiler, ngx_mtls_crl_job_t *job,
-    ngx_fd_t fd, ngx_pid_t parent)
+ngx_mtls_compiler_child(ngx_mtls_compiler_t *compiler, ngx_fd_t fd,
+    ngx_pid_t parent)
 {
-    ngx_fd_t                     keep[3];
-    ngx_log_t                    log, *l;
-    ngx_pool_t                  *pool;
-    ngx_uint_t                   nmade;
-    ngx_mtls_crl_made_t         *made;
-    ngx_mtls_compiler_report_t   report;
+    ngx_fd_t     keep[3];
+    ngx_log_t    log, *l;
+    ngx_uint_t   i;
 
 #if (NGX_LINUX)
 
@@ -247,9 +247,28 @@ ngx_mtls_compiler_child(ngx_mtls_compiler_t *compiler, ngx_mtls_crl_job_t *job,
 
     ngx_mtls_compiler_close(keep, 3);
 
-    pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, &log);
+    for (i = 0; i < compiler->njobs; i++) {
+        if (ngx_mtls_compiler_work(&compiler->jobs[i], fd, &log) != NGX_OK) {
+            _exit(1);
+        }
+    }
+
+    _exit(0);
+}
+
+
+static ngx_int_t
+ngx_mtls_compiler_work(ngx_mtls_crl_job_t *job, ngx_fd_t fd, ngx_log_t *log)
+{
+    ngx_pool_t                  *pool;
+    ngx_uint_t                   nmade;
+    ngx_mtls_error_t             err;
+    ngx_mtls_crl_made_t         *made;
+    ngx_mtls_compiler_report_t   report;
+
+    pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, log);
     if (pool == NULL) {
-        _exit(1);
+        return NGX_ERROR;
     }
 
     ngx_memzero(&report, sizeof(ngx_mtls_compiler_report_t));
@@ -257,29 +276,30 @@ ngx_mtls_compiler_child(ngx_mtls_compiler_t *compiler, ngx_mtls_crl_job_t *job,
 
     made = NULL;
     nmade = 0;
-    compiler->err.len = 0;
+    err.len = 0;
 
     report.rc = ngx_mtls_crl_compile(job, pool, &made, &nmade, report.hash,
-                                     &compiler->err);
+                                     &err);
 
     if (report.rc == NGX_OK) {
         report.nmade = nmade;
 
     } else {
-        report.len = compiler->err.len;
+        report.len = err.len;
     }
 
     if (ngx_mtls_compiler_send(fd, &report, sizeof(report)) != NGX_OK
         || ngx_mtls_compiler_send(fd, made, report.nmade
                                             * sizeof(ngx_mtls_crl_made_t))
            != NGX_OK
-        || ngx_mtls_compiler_send(fd, compiler->err.text, report.len)
-           != NGX_OK)
+        || ngx_mtls_compiler_send(fd, err.text, report.len) != NGX_OK)
     {
-        _exit(1);
+        return NGX_ERROR;
     }
 
-    _exit(0);
+    ngx_destroy_pool(pool);
+
+    return NGX_OK;
 }
 
 
@@ -393,7 +413,7 @@ ngx_mtls_compiler_read(ngx_event_t *rev)
     compiler = c->data;
 
     if (rev->timedout) {
-        ngx_mtls_compiler_done(compiler, "took too long");
+        ngx_mtls_compiler_failed(compiler, "took too long");
         return;
     }
 
@@ -404,8 +424,7 @@ ngx_mtls_compiler_read(ngx_event_t *rev)
         if (n > 0) {
             compiler->len += n;
 
-            if (compiler->len == NGX_MTLS_COMPILER_BUF) {
-                ngx_mtls_compiler_done(compiler, "said too much");
+            if (ngx_mtls_compiler_reports(compiler) != NGX_OK) {
                 return;
             }
 
@@ -413,7 +432,7 @@ ngx_mtls_compiler_read(ngx_event_t *rev)
         }
 
         if (n == 0) {
-            ngx_mtls_compiler_done(compiler, NULL);
+            ngx_mtls_compiler_failed(compiler, NULL);
             return;
         }
 
@@ -427,59 +446,72 @@ ngx_mtls_compiler_read(ngx_event_t *rev)
     rev->ready = 0;
 
     if (ngx_errno != NGX_EAGAIN || ngx_handle_read_event(rev, 0) != NGX_OK) {
-        ngx_mtls_compiler_done(compiler, "cannot be heard");
+        ngx_mtls_compiler_failed(compiler, "cannot be heard");
     }
 }
 
 
-/* the report is complete, or the child died, or it is to be ended */
-
-static void
-ngx_mtls_compiler_done(ngx_mtls_compiler_t *compiler, char *failed)
-{
-    int         status;
-    ngx_int_t   rc;
-
-    rc = failed ? NGX_ERROR : ngx_mtls_compiler_parse(compiler);
-
-    ngx_close_connection(compiler->connection);
-    compiler->connection = NULL;
-
-    ngx_mtls_compiler_reap(compiler, rc == NGX_ERROR, &status);
-
-    if (rc == NGX_OK) {
-        compiler->handler(compiler);
-        return;
-    }
-
-    compiler->rc = NGX_ERROR;
-    compiler->nmade = 0;
-
-    if (failed) {
-        ngx_mtls_error(&compiler->err, "CRL file \"%V\": the compiler's child "
-                       "%s", &compiler->path, failed);
-
-    } else if (status == -1) {
-        ngx_mtls_error(&compiler->err, "CRL file \"%V\": the compiler's child "
-                       "died", &compiler->path);
-
-    } else if (WIFSIGNALED(status)) {
-        ngx_mtls_error(&compiler->err, "CRL file \"%V\": the compiler's child "
-                       "was killed by signal %d", &compiler->path,
-                       WTERMSIG(status));
-
-    } else {
-        ngx_mtls_error(&compiler->err, "CRL file \"%V\": the compiler's child "
-                       "exited with code %d and no report", &compiler->path,
-                       WEXITSTATUS(status));
-    }
-
-    compiler->handler(compiler);
-}
-
+/*
+ * Gives the complete reports to the handler.  NGX_DONE: this child is done
+ * with, and its connection is no longer ours.
+ */
 
 static ngx_int_t
-ngx_mtls_compiler_parse(ngx_mtls_compiler_t *compiler)
+ngx_mtls_compiler_reports(ngx_mtls_compiler_t *compiler)
+{
+    int                status;
+    size_t             size;
+    ngx_int_t          rc;
+    ngx_connection_t  *c;
+
+    c = compiler->connection;
+
+    for ( ;; ) {
+        rc = ngx_mtls_compiler_parse(compiler, &size);
+
+        if (rc == NGX_AGAIN) {
+            return NGX_OK;
+        }
+
+        if (rc == NGX_ERROR) {
+            ngx_mtls_compiler_failed(compiler, "talks nonsense");
+            return NGX_DONE;
+        }
+
+        compiler->job++;
+        compiler->len -= size;
+        ngx_memmove(compiler->buf, compiler->buf + size, compiler->len);
+
+        if (compiler->job == compiler->njobs) {
+
+            /* it has nothing left to do but exit */
+
+            ngx_close_connection(c);
+            compiler->connection = NULL;
+            ngx_mtls_compiler_reap(compiler, 0, &status);
+
+            compiler->handler(compiler);
+
+            return NGX_DONE;
+        }
+
+        ngx_add_timer(c->read, NGX_MTLS_COMPILER_TIMEOUT);
+
+        compiler->handler(compiler);
+
+        /* the handler may have ended it */
+
+        if (compiler->connection != c) {
+            return NGX_DONE;
+        }
+    }
+}
+
+
+/* one report; nothing of it is believed before all of it is there */
+
+static ngx_int_t
+ngx_mtls_compiler_parse(ngx_mtls_compiler_t *compiler, size_t *size)
 {
     u_char                      *p;
     size_t                       len;
@@ -487,34 +519,36 @@ ngx_mtls_compiler_parse(ngx_mtls_compiler_t *compiler)
     ngx_mtls_compiler_report_t   report;
 
     if (compiler->len < sizeof(ngx_mtls_compiler_report_t)) {
-        return NGX_ERROR;
+        return NGX_AGAIN;
     }
 
     ngx_memcpy(&report, compiler->buf, sizeof(ngx_mtls_compiler_report_t));
-
-    p = compiler->buf + sizeof(ngx_mtls_compiler_report_t);
-    len = compiler->len - sizeof(ngx_mtls_compiler_report_t);
 
     if (ngx_memcmp(report.magic, NGX_MTLS_COMPILER_MAGIC,
                    sizeof(report.magic)) != 0
         || report.nmade > NGX_MTLS_CRL_FILE_MAX
         || report.len > sizeof(compiler->err.text)
-        || len != report.nmade * sizeof(ngx_mtls_crl_made_t) + report.len
         || (report.rc == NGX_OK) != (report.nmade != 0))
     {
         return NGX_ERROR;
     }
 
+    len = report.nmade * sizeof(ngx_mtls_crl_made_t);
+    *size = sizeof(ngx_mtls_compiler_report_t) + len + report.len;
+
+    if (compiler->len < *size) {
+        return NGX_AGAIN;
+    }
+
+    p = compiler->buf + sizeof(ngx_mtls_compiler_report_t);
+
     compiler->rc = report.rc;
     compiler->nmade = report.nmade;
+    compiler->err.len = report.len;
 
     ngx_memcpy(compiler->hash, report.hash, NGX_MTLS_HASH_LEN);
-    ngx_memcpy(compiler->made, p,
-               report.nmade * sizeof(ngx_mtls_crl_made_t));
-    ngx_memcpy(compiler->err.text, p + report.nmade
-                                       * sizeof(ngx_mtls_crl_made_t),
-               report.len);
-    compiler->err.len = report.len;
+    ngx_memcpy(compiler->made, p, len);
+    ngx_memcpy(compiler->err.text, p + len, report.len);
 
     /* the names become parts of paths */
 
@@ -525,6 +559,45 @@ ngx_mtls_compiler_parse(ngx_mtls_compiler_t *compiler)
     }
 
     return NGX_OK;
+}
+
+
+/* the child is ended, if it has not ended itself, without a report */
+
+static void
+ngx_mtls_compiler_failed(ngx_mtls_compiler_t *compiler, char *cause)
+{
+    int         status;
+    ngx_str_t  *path;
+
+    ngx_close_connection(compiler->connection);
+    compiler->connection = NULL;
+
+    ngx_mtls_compiler_reap(compiler, 1, &status);
+
+    path = &compiler->jobs[compiler->job++].path;
+    compiler->rc = NGX_ERROR;
+    compiler->nmade = 0;
+
+    if (cause) {
+        ngx_mtls_error(&compiler->err, "CRL file \"%V\": the compiler's child "
+                       "%s", path, cause);
+
+    } else if (status == -1) {
+        ngx_mtls_error(&compiler->err, "CRL file \"%V\": the compiler's child "
+                       "died", path);
+
+    } else if (WIFSIGNALED(status)) {
+        ngx_mtls_error(&compiler->err, "CRL file \"%V\": the compiler's child "
+                       "was killed by signal %d", path, WTERMSIG(status));
+
+    } else {
+        ngx_mtls_error(&compiler->err, "CRL file \"%V\": the compiler's child "
+                       "exited with code %d and no report", path,
+                       WEXITSTATUS(status));
+    }
+
+    compiler->handler(compiler);
 }
 
 
@@ -546,8 +619,6 @@ ngx_mtls_compiler_reap(ngx_mtls_compiler_t *compiler, ngx_uint_t end,
         if (end) {
             (void) kill(compiler->pid, SIGKILL);
         }
-
-        /* a child whose report is complete has nothing left to do but exit */
 
         do {
             pid = waitpid(compiler->pid, status, 0);

@@ -2,8 +2,9 @@
 /*
  * Copyright (C) the ngx_mtls_module authors
  *
- * The compiler: a child process per source file, so that neither the size of
- * a file nor a fault in reading it reaches the process that started it.
+ * The compiler: a child process that reads source files, so that neither the
+ * size of a file nor a fault in reading it reaches the process that started
+ * it.
  */
 
 
@@ -16,8 +17,15 @@
 #include <ngx_mtls_crl.h>
 
 
-/* a child that takes longer (ms) is killed */
+/* a child that takes longer (ms) for one file is killed */
 #define NGX_MTLS_COMPILER_TIMEOUT  60000
+
+/*
+ * A child takes several small files, since starting it costs more than
+ * compiling one: up to so many, and so many octets together.
+ */
+#define NGX_MTLS_COMPILER_JOBS     64
+#define NGX_MTLS_COMPILER_OCTETS   (1024 * 1024)
 
 
 typedef struct ngx_mtls_compiler_s  ngx_mtls_compiler_t;
@@ -28,13 +36,18 @@ struct ngx_mtls_compiler_s {
     ngx_fd_t                       lock;      /* kept open by the child */
     void                          *data;
 
-    /* the child ended: what follows is filled, another one may be started */
+    /*
+     * Called for each job, in the order in which they were given, until all
+     * are done or one has failed with the child: then "pid" is 0, the jobs
+     * after it were not done, and another child may be started.
+     */
     void                         (*handler)(ngx_mtls_compiler_t *compiler);
 
     /*
-     * NGX_OK: the tables in "made" are there under their temporary names;
-     * NGX_DECLINED: the file is refused; NGX_ERROR: the attempt failed for a
-     * reason that may pass.  In the last two cases "err" says why.
+     * Of one job.  NGX_OK: the tables in "made" are there under their
+     * temporary names; NGX_DECLINED: the file is refused; NGX_ERROR: the
+     * attempt failed for a reason that may pass.  In the last two cases "err"
+     * says why.
      */
     ngx_int_t                      rc;
     ngx_mtls_crl_made_t           *made;
@@ -43,7 +56,9 @@ struct ngx_mtls_compiler_s {
     ngx_mtls_error_t               err;
 
     ngx_pid_t                      pid;       /* 0: no child */
-    ngx_str_t                      path;      /* of the job */
+    ngx_mtls_crl_job_t             jobs[NGX_MTLS_COMPILER_JOBS];
+    ngx_uint_t                     njobs;
+    ngx_uint_t                     job;       /* whose report comes next */
     ngx_connection_t              *connection;
     u_char                        *buf;
     size_t                         len;
@@ -55,12 +70,11 @@ ngx_int_t ngx_mtls_compiler_init(ngx_mtls_compiler_t *compiler,
     ngx_pool_t *pool);
 
 /*
- * Starts a child.  Of what the job points at, the path must hold until the
- * child has ended, all else until this returns.  NGX_ERROR: "err" says why,
- * the handler is not called.
+ * Starts a child for the "njobs" jobs, at least one.  What they point at must
+ * hold until this returns, but the paths until the child has ended.
+ * NGX_ERROR: "err" says why, the handler is not called.
  */
-ngx_int_t ngx_mtls_compiler_start(ngx_mtls_compiler_t *compiler,
-    ngx_mtls_crl_job_t *job);
+ngx_int_t ngx_mtls_compiler_start(ngx_mtls_compiler_t *compiler);
 
 /* ends the child, if there is one; the handler is not called */
 void ngx_mtls_compiler_kill(ngx_mtls_compiler_t *compiler);

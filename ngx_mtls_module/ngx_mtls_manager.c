@@ -100,6 +100,7 @@ ngx_mtls_manager_create(ngx_mtls_conf_t *conf, ngx_cycle_t *cycle)
     m->cold = 1;
 
     ngx_queue_init(&m->pending);
+    ngx_queue_init(&m->running);
 
     m->compiler.log = m->log;
     m->compiler.data = m;
@@ -369,7 +370,6 @@ ngx_mtls_manager_tick(ngx_mtls_manager_t *m)
 
             if (file->tries
                 && !file->queued
-                && file != m->running
                 && ngx_mtls_manager_due(file->retry))
             {
                 ngx_mtls_manager_queue(m, file);
@@ -392,9 +392,8 @@ ngx_mtls_manager_reset(ngx_mtls_manager_t *m)
     ngx_mtls_manager_source_t  *source;
 
     ngx_mtls_compiler_kill(&m->compiler);
-    m->running = NULL;
-
     ngx_queue_init(&m->pending);
+    ngx_queue_init(&m->running);
 
     source = m->sources.elts;
 

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) the ngx_mtls_module authors
  *
- * The files of the manager's sources: polled, queued, compiled, and their
- * tables taken over.
+ * The files of the manager's sources: polled, queued, and given to the
+ * compiler.
  *
  * A file has the tables of its last good content.  They stay whatever becomes
  * of the file, and one line in the log says so when its state changes.
@@ -16,9 +16,6 @@
 #include <ngx_mtls_manager_file.h>
 
 
-#define NGX_MTLS_MANAGER_TEXT      64      /* octets of a number or a time */
-
-
 static void ngx_mtls_manager_scan(ngx_mtls_manager_t *m,
     ngx_mtls_manager_source_t *source, ngx_array_t *paths);
 static ngx_uint_t ngx_mtls_manager_issuer(ngx_mtls_manager_source_t *source);
@@ -28,28 +25,13 @@ static void ngx_mtls_manager_lost(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file, ngx_err_t err);
 static void ngx_mtls_manager_tried(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file);
+static void ngx_mtls_manager_batch(ngx_mtls_manager_t *m);
 static void ngx_mtls_manager_job(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file, ngx_mtls_crl_job_t *job);
-static ngx_int_t ngx_mtls_manager_accept(ngx_mtls_manager_t *m,
-    ngx_mtls_manager_file_t *file);
-static ngx_int_t ngx_mtls_manager_adopt(ngx_mtls_manager_t *m,
-    ngx_mtls_manager_file_t *file, ngx_mtls_manager_tables_t *tables,
-    ngx_uint_t *fresh);
-static ngx_int_t ngx_mtls_manager_rename(ngx_mtls_manager_t *m,
-    ngx_mtls_crl_made_t *made, ngx_mtls_table_header_t *header);
-static ngx_uint_t ngx_mtls_manager_find(ngx_mtls_manager_tables_t *tables,
-    u_char *name);
-static void ngx_mtls_manager_path(ngx_mtls_manager_t *m, u_char *name,
-    char *suffix, u_char *path);
 static void ngx_mtls_manager_fail(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file);
 static void ngx_mtls_manager_say(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file, char *what);
-static void ngx_mtls_manager_loaded(ngx_mtls_manager_t *m,
-    ngx_mtls_manager_file_t *file, ngx_mtls_table_header_t *header);
-static void ngx_mtls_manager_number(u_char *buf,
-    ngx_mtls_table_header_t *header);
-static void ngx_mtls_manager_time(u_char *buf, int64_t time);
 
 
 void
@@ -142,9 +124,9 @@ ngx_mtls_manager_scan(ngx_mtls_manager_t *m,
         next = ngx_queue_next(q);
         file = ngx_queue_data(q, ngx_mtls_manager_file_t, link);
 
-        /* one that is queued or running is found to be gone then */
+        /* one that is queued is found to be gone when its turn comes */
 
-        if (file->seen || file->queued || file == m->running) {
+        if (file->seen || file->queued) {
             continue;
         }
 
@@ -243,7 +225,7 @@ ngx_mtls_manager_check(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
 {
     ngx_mtls_stat_t  now;
 
-    if (file->queued || file == m->running) {
+    if (file->queued) {
         return;
     }
 
@@ -319,38 +301,66 @@ ngx_mtls_manager_queue(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
 void
 ngx_mtls_manager_next(ngx_mtls_manager_t *m)
 {
+    while (m->compiler.pid == 0) {
+
+        ngx_mtls_manager_batch(m);
+
+        if (m->compiler.njobs == 0) {
+            return;
+        }
+
+        if (ngx_mtls_compiler_start(&m->compiler) != NGX_OK) {
+
+            /* the first file of the batch takes the way of one that failed */
+
+            m->compiler.rc = NGX_ERROR;
+            ngx_mtls_manager_take(m);
+        }
+    }
+}
+
+
+/* what the next child is to do */
+
+static void
+ngx_mtls_manager_batch(ngx_mtls_manager_t *m)
+{
+    off_t                     octets;
     ngx_queue_t              *q;
-    ngx_mtls_crl_job_t        job;
     ngx_mtls_manager_file_t  *file;
 
-    while (m->running == NULL && !ngx_queue_empty(&m->pending)) {
+    octets = 0;
+    m->compiler.njobs = 0;
 
+    while (!ngx_queue_empty(&m->pending)
+           && m->compiler.njobs < NGX_MTLS_COMPILER_JOBS)
+    {
         q = ngx_queue_head(&m->pending);
-        ngx_queue_remove(q);
-
         file = ngx_queue_data(q, ngx_mtls_manager_file_t, queue);
-        file->queued = 0;
 
         /* before the file is read, so that no later change is missed */
 
         file->taken = ngx_time();
 
         if (ngx_mtls_source_stat(&file->node.str, &file->stat) != NGX_OK) {
+            file->queued = 0;
+            ngx_queue_remove(q);
             ngx_mtls_manager_lost(m, file, ngx_errno);
             continue;
         }
 
-        file->known = 1;
+        octets += file->stat.size;
 
-        ngx_mtls_manager_job(m, file, &job);
-
-        if (ngx_mtls_compiler_start(&m->compiler, &job) != NGX_OK) {
-            ngx_mtls_manager_fail(m, file);
-            ngx_mtls_manager_tried(m, file);
-            continue;
+        if (octets > NGX_MTLS_COMPILER_OCTETS && m->compiler.njobs) {
+            break;
         }
 
-        m->running = file;
+        file->known = 1;
+
+        ngx_queue_remove(q);
+        ngx_queue_insert_tail(&m->running, q);
+
+        ngx_mtls_manager_job(m, file, &m->compiler.jobs[m->compiler.njobs++]);
     }
 }
 
@@ -382,10 +392,25 @@ void
 ngx_mtls_manager_take(ngx_mtls_manager_t *m)
 {
     ngx_int_t                 rc;
+    ngx_queue_t              *q;
     ngx_mtls_manager_file_t  *file;
 
-    file = m->running;
-    m->running = NULL;
+    q = ngx_queue_head(&m->running);
+    ngx_queue_remove(q);
+
+    file = ngx_queue_data(q, ngx_mtls_manager_file_t, queue);
+    file->queued = 0;
+
+    /* those after one with which the child failed are still to be done */
+
+    if (m->compiler.pid == 0) {
+
+        while (!ngx_queue_empty(&m->running)) {
+            q = ngx_queue_last(&m->running);
+            ngx_queue_remove(q);
+            ngx_queue_insert_head(&m->pending, q);
+        }
+    }
 
     rc = m->compiler.rc;
 
@@ -402,214 +427,6 @@ ngx_mtls_manager_take(ngx_mtls_manager_t *m)
     }
 
     ngx_mtls_manager_tried(m, file);
-}
-
-
-static ngx_int_t
-ngx_mtls_manager_accept(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
-{
-    ngx_uint_t                 i, fresh;
-    ngx_mtls_manager_tables_t  tables;
-
-    if (ngx_mtls_manager_tables(m, &tables, m->compiler.nmade) != NGX_OK) {
-        return ngx_mtls_error(&m->compiler.err, "CRL file \"%V\": out of "
-                              "memory", &file->node.str);
-    }
-
-    if (ngx_mtls_manager_adopt(m, file, &tables, &fresh) != NGX_OK) {
-        ngx_free(tables.headers);
-        return NGX_ERROR;
-    }
-
-    if (fresh || tables.n != file->tables.n) {
-        m->changed = 1;
-        ngx_mtls_manager_renew(m);
-
-        for (i = 0; i < tables.n; i++) {
-            if (ngx_mtls_manager_find(&file->tables, tables.made[i].name)
-                == file->tables.n)
-            {
-                ngx_mtls_manager_loaded(m, file, &tables.headers[i]);
-            }
-        }
-
-    } else if (file->bad || file->gone) {
-        ngx_log_error(NGX_LOG_NOTICE, m->log, 0,
-                      "mtls_crl: CRL file \"%V\" is good again",
-                      &file->node.str);
-    }
-
-    if (file->tables.headers) {
-        ngx_free(file->tables.headers);
-    }
-
-    file->tables = tables;
-    file->good = file->stat;
-    file->good_taken = file->taken;
-    file->tries = 0;
-    file->bad = 0;
-    file->gone = 0;
-
-    ngx_mtls_manager_stale(m, file);
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_mtls_manager_tables(ngx_mtls_manager_t *m,
-    ngx_mtls_manager_tables_t *tables, ngx_uint_t n)
-{
-    u_char  *p;
-
-    p = ngx_calloc(n * (sizeof(ngx_mtls_table_header_t)
-                        + sizeof(ngx_mtls_crl_made_t) + 1) + 1, m->log);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    tables->headers = (ngx_mtls_table_header_t *) p;
-    p += n * sizeof(ngx_mtls_table_header_t);
-
-    tables->made = (ngx_mtls_crl_made_t *) p;
-    p += n * sizeof(ngx_mtls_crl_made_t);
-
-    tables->stale = p;
-    tables->n = 0;
-
-    return NGX_OK;
-}
-
-
-/*
- * A table that is already there under its name, which says its content, is
- * not replaced: the manifest that workers may be reading names its hash.
- * All or nothing: where one table cannot be had, no other one stays.
- */
-
-static ngx_int_t
-ngx_mtls_manager_adopt(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
-    ngx_mtls_manager_tables_t *tables, ngx_uint_t *fresh)
-{
-    u_char                path[NGX_MAX_PATH];
-    ngx_int_t             rc;
-    ngx_uint_t            i, n;
-    ngx_mtls_crl_made_t  *made;
-
-    made = m->compiler.made;
-    rc = NGX_OK;
-    *fresh = 0;
-
-    for (i = 0; i < m->compiler.nmade; i++) {
-
-        n = ngx_mtls_manager_find(&file->tables, made[i].name);
-
-        if (n < file->tables.n) {
-            tables->headers[i] = file->tables.headers[n];
-            tables->made[i] = file->tables.made[n];
-            tables->stale[i] = file->tables.stale[n];
-
-            ngx_mtls_manager_path(m, made[i].name, ".tmp", path);
-            (void) unlink((char *) path);
-            continue;
-        }
-
-        rc = ngx_mtls_manager_rename(m, &made[i], &tables->headers[i]);
-
-        if (rc != NGX_OK) {
-            break;
-        }
-
-        tables->made[i] = made[i];
-        (*fresh)++;
-    }
-
-    if (rc == NGX_OK) {
-        tables->n = i;
-        return NGX_OK;
-    }
-
-    for (i = 0; i < m->compiler.nmade; i++) {
-        ngx_mtls_manager_path(m, made[i].name, ".tmp", path);
-        (void) unlink((char *) path);
-
-        if (ngx_mtls_manager_find(&file->tables, made[i].name)
-            == file->tables.n)
-        {
-            ngx_mtls_manager_path(m, made[i].name, "", path);
-            (void) unlink((char *) path);
-        }
-    }
-
-    return NGX_ERROR;
-}
-
-
-static ngx_int_t
-ngx_mtls_manager_rename(ngx_mtls_manager_t *m, ngx_mtls_crl_made_t *made,
-    ngx_mtls_table_header_t *header)
-{
-    u_char             path[NGX_MAX_PATH], temp[NGX_MAX_PATH];
-    ngx_str_t          name;
-    ngx_mtls_zone_t   *zone;
-    ngx_mtls_table_t   table;
-
-    ngx_mtls_manager_path(m, made->name, ".tmp", temp);
-    ngx_mtls_manager_path(m, made->name, "", path);
-
-    if (rename((char *) temp, (char *) path) == -1) {
-        return ngx_mtls_error(&m->compiler.err, "rename(\"%s\") failed "
-                              "(%d: %s)", temp, ngx_errno,
-                              strerror(ngx_errno));
-    }
-
-    /* the same checks as a worker makes, so that it is not the first to fail */
-
-    zone = ngx_mtls_zone(m->conf->shm_zone);
-    name.data = path;
-    name.len = ngx_strlen(path);
-
-    if (ngx_mtls_table_open(&name, zone->run_id, made->hash, &table,
-                            &m->compiler.err)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    *header = *table.header;
-
-    ngx_mtls_table_close(&table);
-
-    return NGX_OK;
-}
-
-
-/* the place of a table; n: it is not there */
-
-static ngx_uint_t
-ngx_mtls_manager_find(ngx_mtls_manager_tables_t *tables, u_char *name)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < tables->n; i++) {
-        if (ngx_memcmp(tables->made[i].name, name, NGX_MTLS_NAME_LEN) == 0) {
-            break;
-        }
-    }
-
-    return i;
-}
-
-
-static void
-ngx_mtls_manager_path(ngx_mtls_manager_t *m, u_char *name, char *suffix,
-    u_char *path)
-{
-    u_char  *p;
-
-    p = ngx_snprintf(path, NGX_MAX_PATH - 1, "%V/%s%s", &m->conf->dir, name,
-                     suffix);
-    *p = '\0';
 }
 
 
@@ -658,100 +475,4 @@ ngx_mtls_manager_say(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
                   file->tables.n ? "the last good one stays"
                                  : "there is no good one, so its "
                                    "certificates are \"unknown\"");
-}
-
-
-static void
-ngx_mtls_manager_loaded(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
-    ngx_mtls_table_header_t *header)
-{
-    u_char  number[NGX_MTLS_MANAGER_TEXT], next[NGX_MTLS_MANAGER_TEXT];
-
-    ngx_mtls_manager_number(number, header);
-
-    if (header->flags & NGX_MTLS_CRL_NO_NEXT) {
-        (void) ngx_cpystrn(next, (u_char *) "none", sizeof(next));
-
-    } else {
-        ngx_mtls_manager_time(next, header->next_update);
-    }
-
-    ngx_log_error(NGX_LOG_NOTICE, m->log, 0,
-                  "mtls_crl: loaded CRL file \"%V\": %uL entries, "
-                  "CRL number %s, next update %s",
-                  &file->node.str, header->nrecords, number, next);
-}
-
-
-/* decimal up to 64 bits, else hexadecimal */
-
-static void
-ngx_mtls_manager_number(u_char *buf, ngx_mtls_table_header_t *header)
-{
-    u_char      *p;
-    uint64_t     number;
-    ngx_uint_t   i;
-
-    if (!(header->flags & NGX_MTLS_CRL_HAS_NUMBER)) {
-        (void) ngx_cpystrn(buf, (u_char *) "none", NGX_MTLS_MANAGER_TEXT);
-        return;
-    }
-
-    if (header->number_len <= sizeof(uint64_t)) {
-        number = 0;
-
-        for (i = 0; i < header->number_len; i++) {
-            number = number << 8 | header->number[i];
-        }
-
-        (void) ngx_sprintf(buf, "%uL%Z", number);
-        return;
-    }
-
-    p = ngx_cpymem(buf, "0x", 2);
-    p = ngx_hex_dump(p, header->number,
-                     ngx_min(header->number_len, NGX_MTLS_NUMBER_MAX));
-    *p = '\0';
-}
-
-
-static void
-ngx_mtls_manager_time(u_char *buf, int64_t time)
-{
-    ngx_tm_t  tm;
-
-    ngx_gmtime((time_t) time, &tm);
-
-    (void) ngx_snprintf(buf, NGX_MTLS_MANAGER_TEXT,
-                        "%4d-%02d-%02d %02d:%02d:%02d GMT%Z",
-                        tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday,
-                        tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec);
-}
-
-
-void
-ngx_mtls_manager_stale(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
-{
-    u_char                    next[NGX_MTLS_MANAGER_TEXT];
-    ngx_uint_t                i;
-    ngx_mtls_table_header_t  *header;
-
-    for (i = 0; i < file->tables.n; i++) {
-        header = &file->tables.headers[i];
-
-        if (file->tables.stale[i]
-            || (header->flags & NGX_MTLS_CRL_NO_NEXT)
-            || header->next_update > ngx_time())
-        {
-            continue;
-        }
-
-        file->tables.stale[i] = 1;
-
-        ngx_mtls_manager_time(next, header->next_update);
-
-        ngx_log_error(NGX_LOG_WARN, m->log, 0,
-                      "mtls_crl: CRL file \"%V\" is stale: its next update "
-                      "was due %s", &file->node.str, next);
-    }
 }

@@ -52,7 +52,8 @@ typedef struct {
 typedef struct {
     ngx_str_node_t                 node;       /* the path */
     ngx_queue_t                    link;       /* in source->files */
-    ngx_queue_t                    queue;      /* in manager->pending */
+    ngx_queue_t                    queue;      /* in manager->pending or
+                                                  manager->running */
 
     ngx_mtls_manager_source_t     *source;
     u_char                         key[NGX_MTLS_HASH_LEN];
@@ -71,7 +72,7 @@ typedef struct {
     ngx_mtls_stat_t                said_stat;  /* and of which file */
 
     unsigned                       seen:1;     /* by this poll */
-    unsigned                       queued:1;
+    unsigned                       queued:1;   /* "queue" is used */
     unsigned                       tried:1;    /* the first attempt ended */
     unsigned                       counted:1;  /* in source->waiting */
     unsigned                       known:1;    /* "stat" is of an attempt */
@@ -96,7 +97,7 @@ struct ngx_mtls_manager_s {
     ngx_uint_t                     unattempted;
 
     ngx_queue_t                    pending;    /* files to be compiled */
-    ngx_mtls_manager_file_t       *running;
+    ngx_queue_t                    running;    /* those that a child has */
     ngx_mtls_compiler_t            compiler;
 
     ngx_atomic_uint_t              generation; /* last known to be written */
@@ -156,14 +157,21 @@ void ngx_mtls_manager_queue(ngx_mtls_manager_t *m,
 /* starts a child for the first of the queue, if none runs */
 void ngx_mtls_manager_next(ngx_mtls_manager_t *m);
 
-/* the compiler's handler: takes the result over, without going on */
+/* takes the compiler's result for one file over */
 void ngx_mtls_manager_take(ngx_mtls_manager_t *m);
+
+/*
+ * Takes what the compiler has made for a file.  NGX_ERROR: "err" of the
+ * compiler says why, and the file has the tables of before.
+ */
+ngx_int_t ngx_mtls_manager_accept(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file);
 
 /* room for "n" tables, none of them filled; NGX_ERROR: out of memory */
 ngx_int_t ngx_mtls_manager_tables(ngx_mtls_manager_t *m,
     ngx_mtls_manager_tables_t *tables, ngx_uint_t n);
 
-/* forgets a file, which is neither queued nor running */
+/* forgets a file, which must be in no queue */
 void ngx_mtls_manager_forget(ngx_mtls_manager_file_t *file);
 
 /* says once which tables have passed their nextUpdate */

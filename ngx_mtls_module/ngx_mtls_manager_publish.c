@@ -158,7 +158,7 @@ ngx_mtls_manager_publish(ngx_mtls_manager_t *m)
         return;
     }
 
-    if (m->running || !ngx_queue_empty(&m->pending)) {
+    if (m->compiler.pid || !ngx_queue_empty(&m->pending)) {
 
         if ((m->cold && m->unattempted)
             || !ngx_mtls_manager_due(m->since + NGX_MTLS_MANAGER_BATCH))
@@ -338,7 +338,7 @@ ngx_mtls_manager_sweep(ngx_mtls_manager_t *m)
     ngx_mtls_manager_file_t    *file;
     ngx_mtls_manager_source_t  *source;
 
-    if (m->renew || m->running || !ngx_mtls_manager_due(m->sweep)) {
+    if (m->renew || m->compiler.pid || !ngx_mtls_manager_due(m->sweep)) {
         return;
     }
 

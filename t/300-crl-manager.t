@@ -9,7 +9,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Mtls::Test;
 
-use Time::HiRes qw(sleep);
+use Time::HiRes qw(sleep stat);
 
 my $pki = Mtls::PKI->standard;
 my ($root, $inter, $other) = ($pki->root, $pki->inter, $pki->other_root);
@@ -434,10 +434,10 @@ sub crl {
 sub run_dir {
     my ($m) = @_;
 
-    my @dir = sort { -M $a <=> -M $b } grep { -e "$_/alive" }
+    my @dir = grep { -e "$_/alive" }
               glob $m->dir . '/state/' . '[0-9a-f]' x 32;
 
-    return $dir[0];
+    return (sort { (stat $b)[9] <=> (stat $a)[9] } @dir)[0];
 }
 
 

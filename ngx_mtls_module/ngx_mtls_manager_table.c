@@ -1,0 +1,336 @@
+
+/*
+ * Copyright (C) the ngx_mtls_module authors
+ *
+ * The tables of the manager's files: taken over from the compiler, and said
+ * to be there or stale.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include <ngx_mtls_manager_file.h>
+
+
+#define NGX_MTLS_MANAGER_TEXT      64      /* octets of a number or a time */
+
+
+static ngx_int_t ngx_mtls_manager_adopt(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file, ngx_mtls_manager_tables_t *tables,
+    ngx_uint_t *fresh);
+static ngx_int_t ngx_mtls_manager_rename(ngx_mtls_manager_t *m,
+    ngx_mtls_crl_made_t *made, ngx_mtls_table_header_t *header);
+static ngx_uint_t ngx_mtls_manager_find(ngx_mtls_manager_tables_t *tables,
+    u_char *name);
+static void ngx_mtls_manager_path(ngx_mtls_manager_t *m, u_char *name,
+    char *suffix, u_char *path);
+static void ngx_mtls_manager_loaded(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file, ngx_mtls_table_header_t *header);
+static void ngx_mtls_manager_number(u_char *buf,
+    ngx_mtls_table_header_t *header);
+static void ngx_mtls_manager_time(u_char *buf, int64_t time);
+
+
+ngx_int_t
+ngx_mtls_manager_accept(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
+{
+    ngx_uint_t                 i, fresh;
+    ngx_mtls_manager_tables_t  tables;
+
+    if (ngx_mtls_manager_tables(m, &tables, m->compiler.nmade) != NGX_OK) {
+        return ngx_mtls_error(&m->compiler.err, "CRL file \"%V\": out of "
+                              "memory", &file->node.str);
+    }
+
+    if (ngx_mtls_manager_adopt(m, file, &tables, &fresh) != NGX_OK) {
+        ngx_free(tables.headers);
+        return NGX_ERROR;
+    }
+
+    if (fresh || tables.n != file->tables.n) {
+        m->changed = 1;
+        ngx_mtls_manager_renew(m);
+
+        for (i = 0; i < tables.n; i++) {
+            if (ngx_mtls_manager_find(&file->tables, tables.made[i].name)
+                == file->tables.n)
+            {
+                ngx_mtls_manager_loaded(m, file, &tables.headers[i]);
+            }
+        }
+
+    } else if (file->bad || file->gone) {
+        ngx_log_error(NGX_LOG_NOTICE, m->log, 0,
+                      "mtls_crl: CRL file \"%V\" is good again",
+                      &file->node.str);
+    }
+
+    if (file->tables.headers) {
+        ngx_free(file->tables.headers);
+    }
+
+    file->tables = tables;
+    file->good = file->stat;
+    file->good_taken = file->taken;
+    file->tries = 0;
+    file->bad = 0;
+    file->gone = 0;
+
+    ngx_mtls_manager_stale(m, file);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_mtls_manager_tables(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_tables_t *tables, ngx_uint_t n)
+{
+    u_char  *p;
+
+    p = ngx_calloc(n * (sizeof(ngx_mtls_table_header_t)
+                        + sizeof(ngx_mtls_crl_made_t) + 1) + 1, m->log);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    tables->headers = (ngx_mtls_table_header_t *) p;
+    p += n * sizeof(ngx_mtls_table_header_t);
+
+    tables->made = (ngx_mtls_crl_made_t *) p;
+    p += n * sizeof(ngx_mtls_crl_made_t);
+
+    tables->stale = p;
+    tables->n = 0;
+
+    return NGX_OK;
+}
+
+
+/*
+ * A table that is already there under its name, which says its content, is
+ * not replaced: the manifest that workers may be reading names its hash.
+ * All or nothing: where one table cannot be had, no other one stays.
+ */
+
+static ngx_int_t
+ngx_mtls_manager_adopt(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
+    ngx_mtls_manager_tables_t *tables, ngx_uint_t *fresh)
+{
+    u_char                path[NGX_MAX_PATH];
+    ngx_int_t             rc;
+    ngx_uint_t            i, n;
+    ngx_mtls_crl_made_t  *made;
+
+    made = m->compiler.made;
+    rc = NGX_OK;
+    *fresh = 0;
+
+    for (i = 0; i < m->compiler.nmade; i++) {
+
+        n = ngx_mtls_manager_find(&file->tables, made[i].name);
+
+        if (n < file->tables.n) {
+            tables->headers[i] = file->tables.headers[n];
+            tables->made[i] = file->tables.made[n];
+            tables->stale[i] = file->tables.stale[n];
+
+            ngx_mtls_manager_path(m, made[i].name, ".tmp", path);
+            (void) unlink((char *) path);
+            continue;
+        }
+
+        rc = ngx_mtls_manager_rename(m, &made[i], &tables->headers[i]);
+
+        if (rc != NGX_OK) {
+            break;
+        }
+
+        tables->made[i] = made[i];
+        (*fresh)++;
+    }
+
+    if (rc == NGX_OK) {
+        tables->n = i;
+        return NGX_OK;
+    }
+
+    for (i = 0; i < m->compiler.nmade; i++) {
+        ngx_mtls_manager_path(m, made[i].name, ".tmp", path);
+        (void) unlink((char *) path);
+
+        if (ngx_mtls_manager_find(&file->tables, made[i].name)
+            == file->tables.n)
+        {
+            ngx_mtls_manager_path(m, made[i].name, "", path);
+            (void) unlink((char *) path);
+        }
+    }
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_mtls_manager_rename(ngx_mtls_manager_t *m, ngx_mtls_crl_made_t *made,
+    ngx_mtls_table_header_t *header)
+{
+    u_char             path[NGX_MAX_PATH], temp[NGX_MAX_PATH];
+    ngx_str_t          name;
+    ngx_mtls_zone_t   *zone;
+    ngx_mtls_table_t   table;
+
+    ngx_mtls_manager_path(m, made->name, ".tmp", temp);
+    ngx_mtls_manager_path(m, made->name, "", path);
+
+    if (rename((char *) temp, (char *) path) == -1) {
+        return ngx_mtls_error(&m->compiler.err, "rename(\"%s\") failed "
+                              "(%d: %s)", temp, ngx_errno,
+                              strerror(ngx_errno));
+    }
+
+    /* the same checks as a worker makes, so that it is not the first to fail */
+
+    zone = ngx_mtls_zone(m->conf->shm_zone);
+    name.data = path;
+    name.len = ngx_strlen(path);
+
+    if (ngx_mtls_table_open(&name, zone->run_id, made->hash, &table,
+                            &m->compiler.err)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    *header = *table.header;
+
+    ngx_mtls_table_close(&table);
+
+    return NGX_OK;
+}
+
+
+/* the place of a table; n: it is not there */
+
+static ngx_uint_t
+ngx_mtls_manager_find(ngx_mtls_manager_tables_t *tables, u_char *name)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < tables->n; i++) {
+        if (ngx_memcmp(tables->made[i].name, name, NGX_MTLS_NAME_LEN) == 0) {
+            break;
+        }
+    }
+
+    return i;
+}
+
+
+static void
+ngx_mtls_manager_path(ngx_mtls_manager_t *m, u_char *name, char *suffix,
+    u_char *path)
+{
+    u_char  *p;
+
+    p = ngx_snprintf(path, NGX_MAX_PATH - 1, "%V/%s%s", &m->conf->dir, name,
+                     suffix);
+    *p = '\0';
+}
+
+
+static void
+ngx_mtls_manager_loaded(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
+    ngx_mtls_table_header_t *header)
+{
+    u_char  number[NGX_MTLS_MANAGER_TEXT], next[NGX_MTLS_MANAGER_TEXT];
+
+    ngx_mtls_manager_number(number, header);
+
+    if (header->flags & NGX_MTLS_CRL_NO_NEXT) {
+        (void) ngx_cpystrn(next, (u_char *) "none", sizeof(next));
+
+    } else {
+        ngx_mtls_manager_time(next, header->next_update);
+    }
+
+    ngx_log_error(NGX_LOG_NOTICE, m->log, 0,
+                  "mtls_crl: loaded CRL file \"%V\": %uL entries, "
+                  "CRL number %s, next update %s",
+                  &file->node.str, header->nrecords, number, next);
+}
+
+
+/* decimal up to 64 bits, else hexadecimal */
+
+static void
+ngx_mtls_manager_number(u_char *buf, ngx_mtls_table_header_t *header)
+{
+    u_char      *p;
+    uint64_t     number;
+    ngx_uint_t   i;
+
+    if (!(header->flags & NGX_MTLS_CRL_HAS_NUMBER)) {
+        (void) ngx_cpystrn(buf, (u_char *) "none", NGX_MTLS_MANAGER_TEXT);
+        return;
+    }
+
+    if (header->number_len <= sizeof(uint64_t)) {
+        number = 0;
+
+        for (i = 0; i < header->number_len; i++) {
+            number = number << 8 | header->number[i];
+        }
+
+        (void) ngx_sprintf(buf, "%uL%Z", number);
+        return;
+    }
+
+    p = ngx_cpymem(buf, "0x", 2);
+    p = ngx_hex_dump(p, header->number,
+                     ngx_min(header->number_len, NGX_MTLS_NUMBER_MAX));
+    *p = '\0';
+}
+
+
+static void
+ngx_mtls_manager_time(u_char *buf, int64_t time)
+{
+    ngx_tm_t  tm;
+
+    ngx_gmtime((time_t) time, &tm);
+
+    (void) ngx_snprintf(buf, NGX_MTLS_MANAGER_TEXT,
+                        "%4d-%02d-%02d %02d:%02d:%02d GMT%Z",
+                        tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday,
+                        tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec);
+}
+
+
+void
+ngx_mtls_manager_stale(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
+{
+    u_char                    next[NGX_MTLS_MANAGER_TEXT];
+    ngx_uint_t                i;
+    ngx_mtls_table_header_t  *header;
+
+    for (i = 0; i < file->tables.n; i++) {
+        header = &file->tables.headers[i];
+
+        if (file->tables.stale[i]
+            || (header->flags & NGX_MTLS_CRL_NO_NEXT)
+            || header->next_update > ngx_time())
+        {
+            continue;
+        }
+
+        file->tables.stale[i] = 1;
+
+        ngx_mtls_manager_time(next, header->next_update);
+
+        ngx_log_error(NGX_LOG_WARN, m->log, 0,
+                      "mtls_crl: CRL file \"%V\" is stale: its next update "
+                      "was due %s", &file->node.str, next);
+    }
+}
