@@ -373,6 +373,7 @@ ngx_mtls_certificate_key_type(ngx_mtls_certificate_t *cert, ngx_str_t *type)
     id.data = oid.pos;
     id.len = ngx_mtls_der_len(&oid);
 
+    ngx_str_null(&text);
     rc = NGX_DECLINED;
 
     if (id.len == rsa.len && ngx_memcmp(id.data, rsa.data, id.len) == 0) {

@@ -447,6 +447,7 @@ ngx_mtls_manager_sync(ngx_mtls_conf_t *conf, ngx_log_t *log)
         return conf->loaded ? NGX_OK : NGX_AGAIN;
     }
 
+    m = NULL;
     rc = NGX_DECLINED;
 
     if (conf->held || ngx_mtls_run_hold(&conf->dir, &err) == NGX_OK) {

@@ -336,6 +336,9 @@ ngx_mtls_source_ask(ngx_array_t *paths, ngx_core_conf_t *ccf, ngx_log_t *log,
     ssize_t     n;
     ngx_pid_t   pid;
 
+    /* used only where nginx has its debugging log */
+    (void) log;
+
     if (pipe(fds) == -1) {
         return ngx_mtls_error(err, "pipe() failed (%d: %s)", ngx_errno,
                               strerror(ngx_errno));
