@@ -570,7 +570,11 @@ ngx_mtls_crl_table(ngx_mtls_crl_batch_t *batch, ngx_mtls_crl_item_t *item,
 
     p = (u_char *) hashes;
     p = ngx_cpymem(p, item->anchors, item->nanchors * NGX_MTLS_HASH_LEN);
-    p = ngx_cpymem(p, crl->names, crl->nnames * NGX_MTLS_HASH_LEN);
+
+    if (crl->nnames) {
+        p = ngx_cpymem(p, crl->names, crl->nnames * NGX_MTLS_HASH_LEN);
+    }
+
     ngx_memcpy(p, crl->issuer_hash, NGX_MTLS_HASH_LEN);
 
     /* a compiler that was killed may have left one */
