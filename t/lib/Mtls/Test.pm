@@ -57,6 +57,8 @@ one worker, events, load_module, C<access_log %%DIR%%/all.log>).
                     received, see Mtls::Upstream
     %%MODULES%%     load_module, if it shall stand somewhere else
 
+C<listen ... http2> is for any nginx: one that wants C<http2 on> gets that.
+
     $n->file('list.txt', $text)     writes %%DIR%%/list.txt, expanded; the path
     $n->line('mtls_allow x')        the number of the first line that has this
 
@@ -71,7 +73,7 @@ one worker, events, load_module, C<access_log %%DIR%%/all.log>).
     $n->stop            gracefully
     $n->master_pid  $n->worker_pids  $n->manager_pid
     $n->kill_worker     KILLs one and waits for the next
-    $n->dir  $n->port(0)
+    $n->dir  $n->port(0)  $n->version       1.026003 of nginx 1.26.3
     $n->upstream_requests           what the upstream received so far: a list
 
     my ($code, $stderr) = $n->test_config($text);       # nginx -t
@@ -120,7 +122,7 @@ use Time::HiRes ();
 use Mtls::Client;
 use Mtls::PKI ();
 use Mtls::Upstream ();
-use Mtls::Util qw(slurp spew command wait_for die_with_parent);
+use Mtls::Util qw(slurp spew command http2_on wait_for die_with_parent);
 
 my @ALL;                    # every instance, to be stopped at the end
 my $PID = $$;
@@ -342,6 +344,7 @@ sub expand {
         MODULES => $self->load_module,
     );
 
+    $text = http2_on($text) if $self->version >= 1.025001;
     $text =~ s/%%PORT_(\d+)%%/$self->port($1)/ge;
     $text =~ s/%%UPSTREAM%%/$self->upstream/ge;
     $text =~ s/%%([A-Z]+)%%/$value{$1} \/\/ die "unknown %%$1%%\n"/ge;
@@ -398,9 +401,25 @@ sub complete {
 sub has {
     my ($self, $module) = @_;
 
-    $self->{version} //= (command($NGINX, '-V'))[2];
+    return $self->built !~ /--without-http_${module}_module/;
+}
 
-    return $self->{version} !~ /--without-http_${module}_module/;
+
+# What nginx -V says, and the version in it: 1.026003 of nginx 1.26.3.
+
+sub built {
+    my $self = shift;
+
+    return $self->{built} //= (command($NGINX, '-V'))[2];
+}
+
+
+sub version {
+    my $self = shift;
+
+    my @part = $self->built =~ m{/(\d+)\.(\d+)\.(\d+)};
+
+    return sprintf '%d.%03d%03d', @part;
 }
 
 

@@ -13,6 +13,7 @@ Mtls::Util - files, commands, waiting
     spew($path, @text);
     my ($code, $out, $err) = command('openssl', 'version');
     my ($code, $out, $err) = command({env => {A => 1}}, 'sh', '-c', '...');
+    $conf = http2_on($conf);    # "http2 on;" of nginx 1.25.1 in each server
     my $true = wait_for(sub { -e $path }, 5);   # what the sub gave, or false
     die_with_parent($parent_pid);               # in a forked child
     my $path = tool('mkcrl');                   # of t/tools, built if need be
@@ -31,7 +32,7 @@ use File::Temp ();
 use POSIX ();
 use Time::HiRes ();
 
-our @EXPORT_OK = qw(slurp spew command tool wait_for die_with_parent);
+our @EXPORT_OK = qw(slurp spew command http2_on tool wait_for die_with_parent);
 
 my %TOOL;                   # name => path, what was built
 
@@ -131,6 +132,22 @@ sub wait_for {
         Time::HiRes::sleep($pause);
         $pause = $pause * 1.5 if $pause < 0.05;
     }
+}
+
+
+# Since nginx 1.25.1 "listen ... http2" warns: a server has a directive for it.
+
+sub http2_on {
+    my ($text) = @_;
+
+    my @part = split /(?=\bserver\s*\{)/, $text;
+
+    for (@part) {
+        s/(\blisten [^;]*?) http2\b([^;]*;)/$1$2 http2 on;/;
+        1 while s/(\blisten [^;]*?) http2\b/$1/;
+    }
+
+    return join '', @part;
 }
 
 
