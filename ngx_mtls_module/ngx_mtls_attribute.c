@@ -542,6 +542,10 @@ ngx_mtls_attribute_avas(ngx_mtls_certificate_t *cert, ngx_mtls_name_t *name,
     ngx_uint_t       n;
     ngx_mtls_ava_t  *ava, *last, *first;
 
+    if (name->n == 0) {
+        return NGX_OK;
+    }
+
     first = NULL;
     last = name->avas + name->n;
     n = 0;

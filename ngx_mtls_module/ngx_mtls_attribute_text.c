@@ -119,29 +119,29 @@ ngx_mtls_attribute_escaped(u_char c, ngx_uint_t multi)
 static size_t
 ngx_mtls_attribute_escape(u_char *dst, ngx_str_t *value, ngx_uint_t multi)
 {
-    size_t         len;
-    u_char        *p, *last;
+    size_t         len, i;
+    u_char         c;
     static u_char  hex[] = "0123456789ABCDEF";
 
     len = value->len;
-    last = value->data + value->len;
 
-    for (p = value->data; p < last; p++) {
+    for (i = 0; i < value->len; i++) {
+        c = value->data[i];
 
-        if (ngx_mtls_attribute_escaped(*p, multi)) {
+        if (ngx_mtls_attribute_escaped(c, multi)) {
             len += 2;
 
             if (dst) {
                 *dst++ = '%';
-                *dst++ = hex[*p >> 4];
-                *dst++ = hex[*p & 0x0f];
+                *dst++ = hex[c >> 4];
+                *dst++ = hex[c & 0x0f];
             }
 
             continue;
         }
 
         if (dst) {
-            *dst++ = *p;
+            *dst++ = c;
         }
     }
 
