@@ -220,6 +220,15 @@ ngx_mtls_ca_add(ngx_mtls_ca_t *ca, ngx_mtls_label_t *label, X509 *x509,
             OPENSSL_free(der);
             return rc;
         }
+
+    } else if (X509_get0_reject_objects(x509)
+               || X509_get0_trust_objects(x509))
+    {
+        /* a copy with OpenSSL's own trust settings is the stricter one */
+
+        X509_up_ref(x509);
+        X509_free(entry->anchor.cert.x509);
+        entry->anchor.cert.x509 = x509;
     }
 
     OPENSSL_free(der);

@@ -13,6 +13,10 @@
 #include <openssl/pem.h>
 
 
+static ngx_int_t ngx_mtls_ca_load_fd(ngx_fd_t fd, ngx_str_t *path,
+    ngx_log_t *log, u_char **data, size_t *len, ngx_mtls_error_t *err);
+static ngx_int_t ngx_mtls_ca_errno(ngx_str_t *path, const char *call,
+    ngx_mtls_error_t *err);
 static ngx_int_t ngx_mtls_ca_read_der(u_char *data, size_t len, STACK_OF(X509)
     *certs, ngx_mtls_error_t *err);
 static ngx_int_t ngx_mtls_ca_read_pem(u_char *data, size_t len, STACK_OF(X509)
@@ -25,44 +29,49 @@ ngx_int_t
 ngx_mtls_ca_load(ngx_str_t *path, ngx_log_t *log, u_char **data, size_t *len,
     ngx_mtls_error_t *err)
 {
-    u_char           *buf;
-    size_t            size, got;
-    ssize_t           n;
-    ngx_fd_t          fd;
-    ngx_int_t         rc;
-    const char       *call;
-    ngx_file_info_t   fi;
-    u_char            errstr[NGX_MAX_ERROR_STR];
-
-    buf = NULL;
-    rc = NGX_DECLINED;
+    ngx_fd_t   fd;
+    ngx_int_t  rc;
 
     /* not blocking: a FIFO must not stop a start */
 
-    call = "open()";
     fd = ngx_open_file(path->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
                        NGX_FILE_OPEN, 0);
     if (fd == NGX_INVALID_FILE) {
-        goto failed;
+        return ngx_mtls_ca_errno(path, "open()", err);
     }
 
-    call = "fstat()";
+    rc = ngx_mtls_ca_load_fd(fd, path, log, data, len, err);
+
+    (void) ngx_close_file(fd);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_mtls_ca_load_fd(ngx_fd_t fd, ngx_str_t *path, ngx_log_t *log,
+    u_char **data, size_t *len, ngx_mtls_error_t *err)
+{
+    u_char           *buf;
+    size_t            size, got;
+    ssize_t           n;
+    ngx_int_t         rc;
+    ngx_file_info_t   fi;
+
     if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
-        goto failed;
+        return ngx_mtls_ca_errno(path, "fstat()", err);
     }
-
-    call = NULL;
 
     if (!ngx_is_file(&fi)) {
         (void) ngx_mtls_error(err, "\"%V\" is not a regular file", path);
-        goto failed;
+        return NGX_DECLINED;
     }
 
     if (ngx_file_size(&fi) <= 0 || ngx_file_size(&fi) > NGX_MTLS_CA_FILE_MAX) {
         (void) ngx_mtls_error(err, "\"%V\" has %O octets, it must have 1 to "
                               "%d", path, ngx_file_size(&fi),
                               NGX_MTLS_CA_FILE_MAX);
-        goto failed;
+        return NGX_DECLINED;
     }
 
     size = (size_t) ngx_file_size(&fi);
@@ -70,16 +79,16 @@ ngx_mtls_ca_load(ngx_str_t *path, ngx_log_t *log, u_char **data, size_t *len,
     buf = ngx_alloc(size, log);
     if (buf == NULL) {
         (void) ngx_mtls_error(err, "out of memory for \"%V\"", path);
-        rc = NGX_ERROR;
-        goto failed;
+        return NGX_ERROR;
     }
 
     for (got = 0; got < size; got += n) {
-        call = "read()";
         n = ngx_read_fd(fd, buf + got, size - got);
 
         if (n == -1) {
-            goto failed;
+            rc = ngx_mtls_ca_errno(path, "read()", err);
+            ngx_free(buf);
+            return rc;
         }
 
         if (n == 0) {
@@ -87,29 +96,23 @@ ngx_mtls_ca_load(ngx_str_t *path, ngx_log_t *log, u_char **data, size_t *len,
         }
     }
 
-    (void) ngx_close_file(fd);
-
     *data = buf;
     *len = got;
 
     return NGX_OK;
+}
 
-failed:
 
-    if (call) {
-        *ngx_strerror(ngx_errno, errstr, NGX_MAX_ERROR_STR - 1) = '\0';
-        (void) ngx_mtls_error(err, "%s \"%V\" failed: %s", call, path, errstr);
-    }
+static ngx_int_t
+ngx_mtls_ca_errno(ngx_str_t *path, const char *call, ngx_mtls_error_t *err)
+{
+    u_char  text[NGX_MAX_ERROR_STR];
 
-    if (fd != NGX_INVALID_FILE) {
-        (void) ngx_close_file(fd);
-    }
+    *ngx_strerror(ngx_errno, text, NGX_MAX_ERROR_STR - 1) = '\0';
 
-    if (buf) {
-        ngx_free(buf);
-    }
+    (void) ngx_mtls_error(err, "%s \"%V\" failed: %s", call, path, text);
 
-    return rc;
+    return NGX_DECLINED;
 }
 
 

@@ -16,7 +16,9 @@
 #include <openssl/x509v3.h>
 
 
+static X509 *pki_reread(X509 *x509);
 static CONF *pki_conf(const char *text);
+static void pki_revoke(X509_CRL *crl, X509 *x509, long from);
 static X509_EXTENSION *pki_extension(CONF *conf, X509V3_CTX *ctx,
     const char *name, const char *value);
 static void pki_add(X509 *x509, X509_EXTENSION *ext);
@@ -28,15 +30,12 @@ static long  pki_serial = 1000;
 void
 pki_issue(pki_t *cert, pki_t *issuer, const pki_spec_t *spec)
 {
-    int                   n;
-    long                  from, to;
-    CONF                 *conf;
-    X509                 *x509;
-    X509_NAME            *name;
-    X509V3_CTX            ctx;
-    ngx_uint_t            i;
-    unsigned char        *der;
-    const unsigned char  *p;
+    long         from, to;
+    CONF        *conf;
+    X509        *x509;
+    X509_NAME   *name;
+    X509V3_CTX   ctx;
+    ngx_uint_t   i;
 
     x509 = X509_new();
     assert_non_null(x509);
@@ -99,19 +98,33 @@ pki_issue(pki_t *cert, pki_t *issuer, const pki_spec_t *spec)
 
     assert_true(X509_sign(x509, issuer->key, EVP_sha256()) > 0);
 
-    /* as from a file: nothing but its DER */
+    cert->x509 = pki_reread(x509);
+    NCONF_free(conf);
+}
+
+
+/* as from a file: nothing but its DER */
+
+static X509 *
+pki_reread(X509 *x509)
+{
+    int                   n;
+    X509                 *read;
+    unsigned char        *der;
+    const unsigned char  *p;
 
     der = NULL;
     n = i2d_X509(x509, &der);
     assert_true(n > 0);
 
     p = der;
-    cert->x509 = d2i_X509(NULL, &p, n);
-    assert_non_null(cert->x509);
+    read = d2i_X509(NULL, &p, n);
+    assert_non_null(read);
 
     OPENSSL_free(der);
     X509_free(x509);
-    NCONF_free(conf);
+
+    return read;
 }
 
 
@@ -169,7 +182,6 @@ pki_crl(const char *dir, const char *name, pki_t *issuer,
     ngx_str_t         path;
     X509V3_CTX        ctx;
     ngx_uint_t        i;
-    X509_REVOKED     *revoked;
     ASN1_INTEGER     *number;
     unsigned char    *der;
     X509_EXTENSION   *ext;
@@ -199,17 +211,11 @@ pki_crl(const char *dir, const char *name, pki_t *issuer,
         X509_CRL_set1_nextUpdate(crl, t);
     }
 
-    X509_gmtime_adj(t, from - PKI_DAY);
+    ASN1_TIME_free(t);
 
     for (i = 0; i < PKI_EXTENSIONS && spec->revoked[i]; i++) {
-        revoked = X509_REVOKED_new();
-        X509_REVOKED_set_serialNumber(revoked,
-                             X509_get_serialNumber(spec->revoked[i]->x509));
-        X509_REVOKED_set_revocationDate(revoked, t);
-        assert_int_equal(X509_CRL_add0_revoked(crl, revoked), 1);
+        pki_revoke(crl, spec->revoked[i]->x509, from - PKI_DAY);
     }
-
-    ASN1_TIME_free(t);
 
     X509V3_set_ctx(&ctx, issuer->x509, NULL, NULL, crl, 0);
 
@@ -240,6 +246,23 @@ pki_crl(const char *dir, const char *name, pki_t *issuer,
     NCONF_free(conf);
 
     return path;
+}
+
+
+static void
+pki_revoke(X509_CRL *crl, X509 *x509, long from)
+{
+    ASN1_TIME     *t;
+    X509_REVOKED  *revoked;
+
+    t = X509_gmtime_adj(NULL, from);
+    revoked = X509_REVOKED_new();
+
+    X509_REVOKED_set_serialNumber(revoked, X509_get_serialNumber(x509));
+    X509_REVOKED_set_revocationDate(revoked, t);
+    assert_int_equal(X509_CRL_add0_revoked(crl, revoked), 1);
+
+    ASN1_TIME_free(t);
 }
 
 

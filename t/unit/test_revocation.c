@@ -2,19 +2,16 @@
 /*
  * Copyright (C) the ngx_mtls_module authors
  *
- * Revocation: public cases, and each row of RFC 5280 6.3.3 that is ours.
+ * Revocation: each row of RFC 5280 6.3.3 that is ours.
  */
 
 
 #include "world.h"
 
 #include <stdio.h>
-#include <openssl/pem.h>
 
 #include <ngx_mtls_revocation.h>
 
-
-#define DATA       "t/data/revocation/"
 
 #define UNCHECKED  NGX_MTLS_OUTCOME_UNCHECKED
 #define GOOD       NGX_MTLS_OUTCOME_GOOD
@@ -47,370 +44,6 @@ teardown(void **state)
     world_end(&w);
 
     return 0;
-}
-
-
-/* the next field of a line, up to a tab or, if "sep" is it, a space */
-
-static char *
-field(char **line, const char *sep)
-{
-    char  *p;
-
-    p = strsep(line, sep);
-
-    return p ? p : (char *) "";
-}
-
-
-static X509 *
-read_cert(const char *path)
-{
-    X509  *x509;
-    FILE  *f;
-
-    f = fopen(path, "r");
-    assert_non_null(f);
-    x509 = d2i_X509_fp(f, NULL);
-    assert_non_null(x509);
-    fclose(f);
-
-    return x509;
-}
-
-
-static ngx_str_t
-str(const char *text)
-{
-    ngx_str_t  s;
-
-    s.len = strlen(text);
-    s.data = (u_char *) text;
-
-    return s;
-}
-
-
-/*
- * One case of PKITS.  Returns 1 if the chain is good: verified, and no element
- * of it revoked or unknown.  "unsupported" counts CRLs of a kind that is
- * refused: delta and indirect ones.
- */
-
-static ngx_uint_t
-pkits(char *chain, char *crls, ngx_uint_t *unsupported)
-{
-    int                      i, n;
-    char                    *name;
-    X509                    *x509[8], *target;
-    ngx_str_t                path;
-    ngx_uint_t               good, depth, count;
-    X509_STORE              *st;
-    X509_STORE_CTX          *ctx;
-    X509_VERIFY_PARAM       *param;
-    STACK_OF(X509)          *presented, *verified;
-    ngx_mtls_anchor_t       *anchor;
-    ngx_mtls_revocation_t    rv;
-    ngx_mtls_ca_cert_t       issuer;
-    ngx_mtls_certificate_t   cert;
-    char                     file[8][256];
-
-    /* PKITS is valid until 2030, whenever this runs */
-    static const time_t  now = 1767225600;
-
-    setup(NULL);
-    shim_time_set(now);
-
-    presented = sk_X509_new_null();
-    *unsupported = 0;
-    count = 0;
-
-    while (*(name = field(&chain, " "))) {
-        snprintf(file[count], sizeof(file[0]), DATA "pkits/certs/%s.crt",
-                 name);
-        x509[count] = read_cert(file[count]);
-        count++;
-    }
-
-    target = x509[count - 1];
-
-    for (i = 0; i < (int) count - 1; i++) {
-        path = str(file[i]);
-        assert_int_equal(world_ca(&w, "pkits", &path, 0), NGX_OK);
-        sk_X509_unshift(presented, x509[i]);
-    }
-
-    sk_X509_unshift(presented, target);
-    world_ca_finish(&w);
-
-    while (*(name = field(&crls, " "))) {
-        snprintf(file[7], sizeof(file[7]), DATA "pkits/crls/%s.crl", name);
-        path = str(file[7]);
-
-        if (world_crl(&w, &path, 0, 0) != NGX_OK) {
-            w.err.text[ngx_min(w.err.len, sizeof(w.err.text) - 1)] = '\0';
-
-            if (strstr((char *) w.err.text, "delta")
-                || strstr((char *) w.err.text, "indirect"))
-            {
-                (*unsupported)++;
-            }
-        }
-    }
-
-    world_publish(&w);
-
-    st = X509_STORE_new();
-    ctx = X509_STORE_CTX_new();
-    assert_int_equal(X509_STORE_CTX_init(ctx, st, target, presented), 1);
-    param = X509_STORE_CTX_get0_param(ctx);
-    X509_VERIFY_PARAM_set_time(param, now);
-    X509_VERIFY_PARAM_set_depth(param, 10);
-
-    world_parse(&w, target, &cert);
-
-    good = 0;
-
-    (void) ngx_mtls_ca_verify(w.ca,
-                              ngx_mtls_trust_create(w.pool, w.ca, NULL, 0),
-                              ctx, cert.fingerprint, &anchor, &depth);
-
-    if (anchor) {
-        good = 1;
-        verified = X509_STORE_CTX_get0_chain(ctx);
-        n = (int) depth;
-
-        for (i = 0; i < n; i++) {
-            world_parse(&w, sk_X509_value(verified, i), &cert);
-            world_issuer(&w, sk_X509_value(verified, i + 1), &issuer);
-
-            assert_int_equal(ngx_mtls_revocation_check(w.manifest, w.ca,
-                                      &cert, &issuer,
-                                      anchor->cert.facts.fingerprint,
-                                      now, w.pool, &rv),
-                             NGX_OK);
-
-            if (rv.outcome != GOOD) {
-                good = 0;
-            }
-        }
-    }
-
-    X509_STORE_CTX_free(ctx);
-    X509_STORE_free(st);
-    sk_X509_free(presented);
-
-    for (i = 0; i < (int) count; i++) {
-        X509_free(x509[i]);
-    }
-
-    teardown(NULL);
-
-    return good;
-}
-
-
-static void
-test_pkits(void **state)
-{
-    FILE        *f;
-    char         buf[1024], *line, *number, *name, *chain, *crls, *verdict;
-    ngx_uint_t   ran, wrong, beyond, good, expected, unsupported;
-
-    f = fopen(DATA "pkits/expected.tsv", "r");
-    assert_non_null(f);
-
-    assert_non_null(fgets(buf, sizeof(buf), f));
-
-    ran = 0;
-    wrong = 0;
-    beyond = 0;
-
-    while (fgets(buf, sizeof(buf), f)) {
-        buf[strcspn(buf, "\n")] = '\0';
-        line = buf;
-
-        number = field(&line, "\t");
-        name = field(&line, "\t");
-        chain = field(&line, "\t");
-        crls = field(&line, "\t");
-        verdict = field(&line, "\t");
-
-        expected = (strcmp(verdict, "good") == 0);
-        good = pkits(chain, crls, &unsupported);
-
-        ran++;
-
-        if (good == expected) {
-            continue;
-        }
-
-        /* what is refused, a delta, can neither clear nor revoke */
-
-        if (unsupported) {
-            beyond++;
-            continue;
-        }
-
-        print_message("# %s %s: is %s\n", number, name,
-                      good ? "good" : "not good");
-        wrong++;
-    }
-
-    fclose(f);
-
-    print_message("# pkits: %d cases, %d of delta or indirect CRLs\n",
-                  (int) ran, (int) beyond);
-
-    assert_int_equal(ran, 40);
-    assert_int_equal(wrong, 0);
-    assert_int_equal(beyond, 4);
-}
-
-
-/* the blocks of a file of crl/: target, issuer, anchor, CRL */
-
-static void
-blocks(const char *path, X509 **target, X509 **issuer, X509 **anchor,
-    ngx_str_t *crl)
-{
-    BIO                  *bio;
-    char                 *name, *header;
-    long                  len;
-    X509                 *x509;
-    unsigned char        *data;
-    const unsigned char  *p;
-
-    *target = NULL;
-    *issuer = NULL;
-    *anchor = NULL;
-
-    bio = BIO_new_file(path, "r");
-    assert_non_null(bio);
-
-    while (PEM_read_bio(bio, &name, &header, &data, &len)) {
-
-        if (strcmp(name, "CRL") == 0) {
-            *crl = pki_text(w.dir, "case.crl", (char *) data, len);
-
-        } else {
-            p = data;
-            x509 = d2i_X509(NULL, &p, len);
-            assert_non_null(x509);
-
-            if (strcmp(name, "CERTIFICATE") == 0) {
-                *target = x509;
-
-            } else if (strcmp(name, "CA CERTIFICATE") == 0) {
-                *issuer = x509;
-
-            } else {
-                *anchor = x509;
-            }
-        }
-
-        OPENSSL_free(name);
-        OPENSSL_free(header);
-        OPENSSL_free(data);
-    }
-
-    BIO_free(bio);
-}
-
-
-static ngx_uint_t
-crl_case(const char *name)
-{
-    X509                    *target, *issuer, *anchor;
-    pki_t                    ca;
-    ngx_str_t                path, crl;
-    ngx_mtls_revocation_t    rv;
-    ngx_mtls_ca_cert_t       above;
-    ngx_mtls_certificate_t   cert, top;
-    char                     file[256];
-
-    static const time_t  now = 1489017600;
-
-    setup(NULL);
-    shim_time_set(now);
-
-    snprintf(file, sizeof(file), DATA "crl/%s", name);
-    blocks(file, &target, &issuer, &anchor, &crl);
-
-    if (anchor == NULL) {
-        anchor = issuer;
-        X509_up_ref(anchor);
-    }
-
-    ca.x509 = anchor;
-    path = pki_file(w.dir, "anchor.pem", (pki_t *[]) { &ca }, 1);
-    assert_int_equal(world_ca(&w, "a", &path, 1), NGX_OK);
-
-    ca.x509 = issuer;
-    path = pki_file(w.dir, "issuer.pem", (pki_t *[]) { &ca }, 1);
-    assert_int_equal(world_ca(&w, "a", &path, 0), NGX_OK);
-
-    world_ca_finish(&w);
-
-    (void) world_crl(&w, &crl, 0, 7 * PKI_DAY);
-    world_publish(&w);
-
-    world_parse(&w, target, &cert);
-    world_parse(&w, anchor, &top);
-    world_issuer(&w, issuer, &above);
-
-    assert_int_equal(ngx_mtls_revocation_check(w.manifest, w.ca, &cert, &above,
-                                               top.fingerprint, now, w.pool,
-                                               &rv),
-                     NGX_OK);
-
-    X509_free(target);
-    X509_free(issuer);
-    X509_free(anchor);
-
-    teardown(NULL);
-
-    return rv.outcome;
-}
-
-
-static void
-test_crl(void **state)
-{
-    FILE        *f;
-    char         buf[256], *line, *name, *expected;
-    ngx_uint_t   ran, wrong, outcome;
-
-    f = fopen(DATA "crl/expected.tsv", "r");
-    assert_non_null(f);
-
-    ran = 0;
-    wrong = 0;
-
-    while (fgets(buf, sizeof(buf), f)) {
-        buf[strcspn(buf, "\n")] = '\0';
-        line = buf;
-
-        name = field(&line, "\t");
-        expected = field(&line, "\t");
-
-        if (strstr(name, ".pem") == NULL) {
-            continue;
-        }
-
-        ran++;
-        outcome = crl_case(name);
-
-        if (strcmp(outcomes[outcome], expected) != 0) {
-            print_message("# %s: is %s\n", name, outcomes[outcome]);
-            wrong++;
-        }
-    }
-
-    fclose(f);
-
-    assert_int_equal(ran, 33);
-    assert_int_equal(wrong, 0);
 }
 
 
@@ -661,35 +294,37 @@ test_kinds(void **state)
 
 /* rows 1 and 5 */
 
+static const pki_spec_t  s_a = {
+    .cn = "a",
+    .extensions = { { "crlDistributionPoints", "URI:http://c/a.crl" } },
+};
+static const pki_spec_t  s_b = {
+    .cn = "b",
+    .extensions = { { "crlDistributionPoints", "URI:http://c/b.crl" } },
+};
+static const pki_spec_t  s_foreign = {
+    .cn = "foreign",
+    .extensions = { { "crlDistributionPoints", "dp" } },
+    .conf = "[dp]\nfullname=URI:http://c/a.crl\nCRLissuer=dirName:is\n"
+            "[is]\nO=Test\nCN=Somebody else\n",
+};
+static const pki_spec_t  s_dir = {
+    .cn = "dir",
+    .extensions = { { "crlDistributionPoints", "dp" } },
+    .conf = "[dp]\nfullname=dirName:is\n[is]\nO=test\nCN=Root\n",
+};
+static const pki_spec_t  s_many = {
+    .cn = "many",
+    .extensions = { { "crlDistributionPoints",
+                      "URI:http://c/x.crl,URI:http://c/b.crl" } },
+};
+static const pki_spec_t  s_none = { .cn = "none" };
+
+
 static void
 test_points(void **state)
 {
-    pki_t                    a, b, none, foreign, dir, many;
-    static const pki_spec_t  s_a = {
-        .cn = "a",
-        .extensions = { { "crlDistributionPoints", "URI:http://c/a.crl" } },
-    };
-    static const pki_spec_t  s_b = {
-        .cn = "b",
-        .extensions = { { "crlDistributionPoints", "URI:http://c/b.crl" } },
-    };
-    static const pki_spec_t  s_foreign = {
-        .cn = "foreign",
-        .extensions = { { "crlDistributionPoints", "dp" } },
-        .conf = "[dp]\nfullname=URI:http://c/a.crl\nCRLissuer=dirName:is\n"
-                "[is]\nO=Test\nCN=Somebody else\n",
-    };
-    static const pki_spec_t  s_dir = {
-        .cn = "dir",
-        .extensions = { { "crlDistributionPoints", "dp" } },
-        .conf = "[dp]\nfullname=dirName:is\n[is]\nO=test\nCN=Root\n",
-    };
-    static const pki_spec_t  s_many = {
-        .cn = "many",
-        .extensions = { { "crlDistributionPoints",
-                          "URI:http://c/x.crl,URI:http://c/b.crl" } },
-    };
-    static const pki_spec_t  s_none = { .cn = "none" };
+    pki_t                   a, b, none, foreign, dir, many;
 
     static const pki_crl_t  c_a = {
         .extensions = { { "issuingDistributionPoint",
@@ -1066,8 +701,6 @@ int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
-        cmocka_unit_test(test_pkits),
-        cmocka_unit_test(test_crl),
         t(test_plain),
         t(test_signer),
         t(test_signer_revoked),
