@@ -29,6 +29,7 @@ typedef struct {
 } ngx_mtls_name_text_t;
 
 
+static void ngx_mtls_name_reverse(ngx_mtls_ava_t *avas, ngx_uint_t n);
 static ngx_int_t ngx_mtls_name_text_ava(ngx_mtls_name_text_t *t,
     ngx_mtls_ava_t *ava);
 static ngx_int_t ngx_mtls_name_text_type(ngx_mtls_name_text_t *t,
@@ -116,7 +117,7 @@ ngx_mtls_name_text(ngx_pool_t *pool, ngx_str_t *text, ngx_str_t *canonical,
 {
     u_char                 c;
     ngx_uint_t             i, n, rdn;
-    ngx_mtls_ava_t        *avas, ava;
+    ngx_mtls_ava_t        *avas;
     ngx_mtls_name_t        name;
     ngx_mtls_name_text_t   t;
 
@@ -176,10 +177,28 @@ ngx_mtls_name_text(ngx_pool_t *pool, ngx_str_t *text, ngx_str_t *canonical,
         }
     }
 
-    /* the text has the last RDN first */
+    ngx_mtls_name_reverse(avas, n);
+
+    ngx_str_null(&name.der);
+    name.avas = avas;
+    name.n = n;
+
+    return ngx_mtls_name_canonical(pool, &name, canonical);
+}
+
+
+/* the text has the last RDN first */
+
+static void
+ngx_mtls_name_reverse(ngx_mtls_ava_t *avas, ngx_uint_t n)
+{
+    ngx_uint_t      i, last;
+    ngx_mtls_ava_t  ava;
+
+    last = avas[n - 1].rdn;
 
     for (i = 0; i < n; i++) {
-        avas[i].rdn = rdn - avas[i].rdn;
+        avas[i].rdn = last - avas[i].rdn;
     }
 
     for (i = 0; i < n / 2; i++) {
@@ -187,12 +206,6 @@ ngx_mtls_name_text(ngx_pool_t *pool, ngx_str_t *text, ngx_str_t *canonical,
         avas[i] = avas[n - 1 - i];
         avas[n - 1 - i] = ava;
     }
-
-    ngx_str_null(&name.der);
-    name.avas = avas;
-    name.n = n;
-
-    return ngx_mtls_name_canonical(pool, &name, canonical);
 }
 
 
