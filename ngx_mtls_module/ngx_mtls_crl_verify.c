@@ -23,9 +23,9 @@
 /* how far a certificate came, so that the best one's error is told */
 #define NGX_MTLS_CRL_NO_CERT       0
 #define NGX_MTLS_CRL_OTHER_KEY     1
-#define NGX_MTLS_CRL_NO_USAGE      2
-#define NGX_MTLS_CRL_NO_ANCHOR     3
-#define NGX_MTLS_CRL_NO_SIGNATURE  4
+#define NGX_MTLS_CRL_NO_SIGNATURE  2
+#define NGX_MTLS_CRL_NO_USAGE      3
+#define NGX_MTLS_CRL_NO_ANCHOR     4
 
 
 typedef struct {
@@ -52,6 +52,7 @@ typedef struct {
     ngx_uint_t                     stage;
     ngx_array_t                    anchors;
     ngx_uint_t                     signer;  /* is found */
+    ngx_uint_t                     key;     /* that signed is found */
 
     /* keys that did not sign */
     u_char                         keys[NGX_MTLS_CRL_KEYS_MAX]
@@ -518,6 +519,18 @@ ngx_mtls_crl_candidate(ngx_mtls_crl_search_t *search, X509 *x509)
         return ngx_mtls_crl_failed(search, NGX_MTLS_CRL_OTHER_KEY);
     }
 
+    switch (ngx_mtls_crl_signed(search, x509)) {
+
+    case NGX_OK:
+        break;
+
+    case NGX_DECLINED:
+        return NGX_DECLINED;
+
+    default:
+        return NGX_ERROR;
+    }
+
     /* all bits are set if the extension is absent (RFC 5280 6.3.3 f) */
 
     if (!(X509_get_key_usage(x509) & X509v3_KU_CRL_SIGN)) {
@@ -535,17 +548,14 @@ ngx_mtls_crl_candidate(ngx_mtls_crl_search_t *search, X509 *x509)
         return ngx_mtls_crl_failed(search, NGX_MTLS_CRL_NO_ANCHOR);
     }
 
-    switch (ngx_mtls_crl_signed(search, x509)) {
-
-    case NGX_OK:
-        break;
-
-    case NGX_DECLINED:
-        return NGX_DECLINED;
-
-    default:
+    if (!search->signer
+        && X509_digest(x509, EVP_sha256(), search->crl->header.signer, NULL)
+           != 1)
+    {
         return NGX_ERROR;
     }
+
+    search->signer = 1;
 
     for (i = 0; i < n; i++) {
 
@@ -575,7 +585,7 @@ ngx_mtls_crl_signed(ngx_mtls_crl_search_t *search, X509 *x509)
         return NGX_ERROR;
     }
 
-    if (search->signer) {
+    if (search->key) {
         return ngx_memcmp(spki, header->signer_spki, NGX_MTLS_HASH_LEN) == 0
                ? NGX_OK : NGX_DECLINED;
     }
@@ -594,21 +604,18 @@ ngx_mtls_crl_signed(ngx_mtls_crl_search_t *search, X509 *x509)
     rc = ngx_mtls_crl_verify(search->crl, x509, &err);
 
     if (rc == NGX_OK) {
-
-        if (X509_digest(x509, EVP_sha256(), header->signer, NULL) != 1) {
-            return NGX_ERROR;
-        }
-
         ngx_memcpy(header->signer_spki, spki, NGX_MTLS_HASH_LEN);
-        search->signer = 1;
+        search->key = 1;
 
         return NGX_OK;
     }
 
     ngx_memcpy(search->keys[search->nkeys++], spki, NGX_MTLS_HASH_LEN);
 
-    *search->err = err;
-    search->stage = NGX_MTLS_CRL_NO_SIGNATURE;
+    if (search->stage <= NGX_MTLS_CRL_NO_SIGNATURE) {
+        search->stage = NGX_MTLS_CRL_NO_SIGNATURE;
+        *search->err = err;
+    }
 
     return NGX_DECLINED;
 }
@@ -623,6 +630,8 @@ ngx_mtls_crl_failed(ngx_mtls_crl_search_t *search, ngx_uint_t stage)
         "no certificate of its issuer \"%V\" has the key that its authority"
         " key identifier names, add the one that signs CRLs to an mtls_ca file"
         " or to issuer=",
+
+        "",
 
         "its issuer \"%V\" must not sign CRLs: the key usage of its"
         " certificate lacks cRLSign",

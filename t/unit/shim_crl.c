@@ -288,3 +288,58 @@ crl_pem(ngx_pool_t *pool, der_t *crl)
 
     return pem;
 }
+
+
+/* the memory ends where the CRL ends */
+
+ngx_int_t
+crl_parse(ngx_pool_t *pool, const void *der, size_t len, ngx_mtls_crl_t *crl,
+    ngx_mtls_error_t *err)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(pool, len ? len : 1);
+    assert_non_null(p);
+    memcpy(p, der, len);
+
+    err->len = 0;
+
+    return ngx_mtls_crl_parse(pool, p, len, crl, err);
+}
+
+
+void
+crl_good(ngx_pool_t *pool, pki_t *signer, const crl_spec_t *spec,
+    const char *what, ngx_mtls_crl_t *crl)
+{
+    der_t             der;
+    ngx_mtls_error_t  err;
+
+    der = crl_make(pool, signer, spec);
+
+    if (crl_parse(pool, der.data, der.len, crl, &err) != NGX_OK) {
+        fail_msg("%s: %.*s", what, (int) err.len, err.text);
+    }
+}
+
+
+void
+crl_refused(ngx_pool_t *pool, pki_t *signer, const crl_spec_t *spec,
+    const char *what, const char *cause)
+{
+    der_t             der;
+    ngx_int_t         rc;
+    ngx_mtls_crl_t    crl;
+    ngx_mtls_error_t  err;
+
+    der = crl_make(pool, signer, spec);
+
+    rc = crl_parse(pool, der.data, der.len, &crl, &err);
+
+    if (rc != NGX_DECLINED || err.len != strlen(cause)
+        || memcmp(err.text, cause, err.len) != 0)
+    {
+        fail_msg("%s: is %d, \"%.*s\", not \"%s\"", what, (int) rc,
+                 (int) err.len, err.text, cause);
+    }
+}
