@@ -32,6 +32,8 @@ static void ngx_mtls_manager_compiled(ngx_mtls_compiler_t *compiler);
 static void ngx_mtls_manager_step(ngx_mtls_manager_t *m);
 static void ngx_mtls_manager_open(ngx_mtls_manager_t *m);
 static void ngx_mtls_manager_tick(ngx_mtls_manager_t *m);
+static void ngx_mtls_manager_adopt(ngx_mtls_conf_t *conf,
+    ngx_mtls_zone_t *zone, ngx_atomic_uint_t generation, ngx_log_t *log);
 
 
 ngx_msec_t
@@ -307,6 +309,9 @@ ngx_mtls_manager_open(ngx_mtls_manager_t *m)
 
     m->run_retry = ngx_current_msec + ngx_mtls_manager_delay(m->run_tries);
 
+    __atomic_store_n(&ngx_mtls_zone(m->conf->shm_zone)->failing, 1,
+                     __ATOMIC_RELAXED);
+
     if (m->run_tries++ == 0) {
         ngx_log_error(NGX_LOG_ERR, m->log, 0,
                       "mtls: %*s; nothing can be loaded until this is mended",
@@ -424,11 +429,8 @@ ngx_mtls_manager_reset(ngx_mtls_manager_t *m)
 ngx_int_t
 ngx_mtls_manager_sync(ngx_mtls_conf_t *conf, ngx_log_t *log)
 {
-    ngx_int_t             rc;
-    ngx_mtls_zone_t      *zone;
-    ngx_mtls_error_t      err;
-    ngx_atomic_uint_t     generation;
-    ngx_mtls_manifest_t  *m;
+    ngx_mtls_zone_t    *zone;
+    ngx_atomic_uint_t   generation;
 
     zone = ngx_mtls_zone(conf->shm_zone);
     generation = ngx_mtls_zone_generation(zone);
@@ -439,15 +441,32 @@ ngx_mtls_manager_sync(ngx_mtls_conf_t *conf, ngx_log_t *log)
         return NGX_OK;
     }
 
-    /* nothing is published, nothing is new, or it was just tried */
+    /* nothing is new, or it was just tried */
 
-    if (generation == conf->generation
-        || (conf->failed && conf->failed == ngx_time()))
+    if (generation != conf->generation
+        && (conf->failed == 0 || conf->failed != ngx_time()))
     {
-        return conf->loaded ? NGX_OK : NGX_AGAIN;
+        ngx_mtls_manager_adopt(conf, zone, generation, log);
     }
 
-    m = NULL;
+    /* a first attempt that cannot be published has ended badly, too */
+
+    if (conf->loaded || zone->failing) {
+        return NGX_OK;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_mtls_manager_adopt(ngx_mtls_conf_t *conf, ngx_mtls_zone_t *zone,
+    ngx_atomic_uint_t generation, ngx_log_t *log)
+{
+    ngx_int_t             rc;
+    ngx_mtls_error_t      err;
+    ngx_mtls_manifest_t  *m;
+
     rc = NGX_DECLINED;
 
     if (conf->held || ngx_mtls_run_hold(&conf->dir, &err) == NGX_OK) {
@@ -470,7 +489,7 @@ ngx_mtls_manager_sync(ngx_mtls_conf_t *conf, ngx_log_t *log)
 
         conf->failed = ngx_time();
 
-        return conf->loaded ? NGX_OK : NGX_AGAIN;
+        return;
     }
 
     /*
@@ -485,6 +504,4 @@ ngx_mtls_manager_sync(ngx_mtls_conf_t *conf, ngx_log_t *log)
 
     conf->failed = 0;
     conf->generation = generation;
-
-    return conf->loaded ? NGX_OK : NGX_AGAIN;
 }

@@ -61,11 +61,12 @@ ngx_msec_t ngx_mtls_manager(void *data);
 ngx_int_t ngx_mtls_manager_start(ngx_mtls_conf_t *conf, ngx_cycle_t *cycle);
 
 /*
- * Brings the process to the zone's generation; called when the words differ,
- * with nothing to do cheap.  NGX_OK: conf->manifest (which may be NULL where
- * no source is configured) may be used.  NGX_AGAIN: a source of this
- * configuration was never attempted: loading.  A manifest that cannot be read
- * leaves the last good one, is logged once and tried again a second later.
+ * Brings the process to the zone's generation; with nothing to do cheap.
+ * NGX_OK: conf->manifest may be used.  It is NULL where no source is
+ * configured, and where the manager cannot publish anything: then what it
+ * would have said is unknown.  NGX_AGAIN: a source of this configuration was
+ * never attempted: loading.  A manifest that cannot be read leaves the last
+ * good one, is logged once and tried again a second later.
  */
 ngx_int_t ngx_mtls_manager_sync(ngx_mtls_conf_t *conf, ngx_log_t *log);
 

@@ -196,6 +196,9 @@ ngx_mtls_manager_publish(ngx_mtls_manager_t *m)
     m->publish_retry = ngx_current_msec
                        + ngx_mtls_manager_delay(m->publish_tries);
 
+    __atomic_store_n(&ngx_mtls_zone(m->conf->shm_zone)->failing, 1,
+                     __ATOMIC_RELAXED);
+
     if (m->publish_tries++ == 0) {
         ngx_log_error(NGX_LOG_ERR, m->log, 0,
                       "mtls: cannot publish: %*s; the last manifest stays",
@@ -244,6 +247,7 @@ ngx_mtls_manager_write(ngx_mtls_manager_t *m, ngx_pool_t *pool,
                          __ATOMIC_RELAXED);
     }
 
+    __atomic_store_n(&zone->failing, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&zone->generation, manifest.generation,
                      __ATOMIC_RELEASE);
 

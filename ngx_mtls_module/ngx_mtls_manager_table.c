@@ -16,7 +16,7 @@
 #define NGX_MTLS_MANAGER_TEXT      64      /* octets of a number or a time */
 
 
-static ngx_int_t ngx_mtls_manager_adopt(ngx_mtls_manager_t *m,
+static ngx_int_t ngx_mtls_manager_place(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file, ngx_mtls_manager_tables_t *tables,
     ngx_uint_t *fresh);
 static ngx_int_t ngx_mtls_manager_rename(ngx_mtls_manager_t *m,
@@ -43,7 +43,7 @@ ngx_mtls_manager_accept(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
                               "memory", &file->node.str);
     }
 
-    if (ngx_mtls_manager_adopt(m, file, &tables, &fresh) != NGX_OK) {
+    if (ngx_mtls_manager_place(m, file, &tables, &fresh) != NGX_OK) {
         ngx_free(tables.headers);
         return NGX_ERROR;
     }
@@ -115,7 +115,7 @@ ngx_mtls_manager_tables(ngx_mtls_manager_t *m,
  */
 
 static ngx_int_t
-ngx_mtls_manager_adopt(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
+ngx_mtls_manager_place(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
     ngx_mtls_manager_tables_t *tables, ngx_uint_t *fresh)
 {
     u_char                path[NGX_MAX_PATH];

@@ -43,6 +43,8 @@ typedef struct {
     u_char                         key[NGX_MTLS_HASH_LEN];
     ngx_atomic_t                   generation;   /* 0: nothing published */
     ngx_atomic_t                   words[NGX_MTLS_WORDS];
+    ngx_atomic_t                   failing;      /* what is there to be
+                                                    published cannot be */
 
     /*
      * intermediates, placed by their fingerprint; under the slab's mutex,

@@ -42,7 +42,8 @@ crl('inter.crl', $inter->crl(revoked => [$revoked, $bob], number => 11));
 
 ok($n->wait_error(qr/loaded CRL file ".*inter.crl": 2 entries/, 5),
    'the change is seen');
-wait_for(sub { generation($n) == 2 }, 5);
+wait_for(sub { get($n, '/', cert => $bob)->{status} == 403 }, 5);
+is(generation($n), 2, 'the next generation');
 refused($_->get('/'), 'revoked', 'the same connection') for @k;
 allowed(get($n, '/', cert => $alice), 'and nobody else');
 
@@ -132,15 +133,17 @@ symlink "$n->{dir}/v1", "$n->{dir}/data";
 $n->mark;
 symlink "$n->{dir}/data/x", path('link.crl');
 ok($n->wait_error(qr/link.crl".*number 3,/, 5), 'by two links');
+my $before = generation($n);
 symlink "$n->{dir}/v2", "$n->{dir}/data.tmp";
 rename "$n->{dir}/data.tmp", "$n->{dir}/data";
 ok($n->wait_error(qr/link.crl".*number 4,/, 5), 'the link leads elsewhere');
+ok(wait_for(sub { generation($n) > $before }, 5), 'and that is published');
 unlink path('link.crl');
 
 
 # A reload finds what is there; the configuration's own sources only count.
 
-my $before = generation($n);
+$before = generation($n);
 $n->mark;
 my $old_manager = $n->manager_pid;
 
@@ -250,7 +253,7 @@ $n->stop;
 # No write access to the state path: a bad attempt, repeated.
 
 SKIP: {
-    skip 'needs root', 4 if $> != 0;
+    skip 'needs root', 5 if $> != 0;
 
     my $m = new_nginx(user => 'nobody nogroup');
 
@@ -265,6 +268,8 @@ SKIP: {
     my $line = $m->wait_error(qr/\[error\].*mkdir/, 5) || '';
     like($line, qr/Permission denied.*nothing can be loaded until this/,
          'a state path that cannot be written');
+    refused(get($m, '/', cert => $alice), 'revocation_unknown',
+            'nothing is known, and nobody waits for it');
 
     chown scalar(getpwnam 'nobody'), 0, "$m->{dir}/state";
     ok($m->wait_error(qr/state folder ".*" is good again/, 10), 'mended');
