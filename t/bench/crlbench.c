@@ -240,10 +240,10 @@ main(int argc, char *argv[])
         dependent = ngx_min(dependent, t);
 
         if (runs == 0) {
-            printf("%lu entries, %.1f MB: compile %.0f ms (CPU %.0f), %.2f octets"
-                   " per entry, lookup %.0f ns, dependent %.0f ns, peak %ld MB\n",
-                   (unsigned long) table.header->nrecords,
-                   table.size / 1e6, compile, cpu,
+            printf("%9lu entries  compile %4.0f ms, CPU %4.0f ms"
+                   "  table %5.2f octets an entry  lookup %3.0f ns,"
+                   " dependent %3.0f ns  peak %ld MB\n",
+                   (unsigned long) table.header->nrecords, compile, cpu,
                    (double) table.size / table.header->nrecords, independent,
                    dependent, usage.ru_maxrss / 1024);
         }

@@ -76,7 +76,7 @@ ngx_str_t crl_pem(ngx_pool_t *pool, der_t *crl);
 ngx_int_t crl_parse(ngx_pool_t *pool, const void *der, size_t len,
     ngx_mtls_crl_t *crl, ngx_mtls_error_t *err);
 
-/* makes and parses one that must be good, or must be refused; "what" names it */
+/* makes and parses one that must be good, must be refused; "what" names it */
 void crl_good(ngx_pool_t *pool, pki_t *signer, const crl_spec_t *spec,
     const char *what, ngx_mtls_crl_t *crl);
 void crl_refused(ngx_pool_t *pool, pki_t *signer, const crl_spec_t *spec,

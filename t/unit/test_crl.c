@@ -459,7 +459,8 @@ test_truncated(void **state)
     der = crl_make(pool, &ca, &spec);
 
     for (i = 0; i < der.len; i++) {
-        assert_int_equal(crl_parse(pool, der.data, i, &crl, &err), NGX_DECLINED);
+        assert_int_equal(crl_parse(pool, der.data, i, &crl, &err),
+                         NGX_DECLINED);
         err.text[err.len] = '\0';
         assert_non_null(strstr((char *) err.text, "truncated"));
     }
@@ -472,7 +473,8 @@ test_truncated(void **state)
         der.data[2] = (u_char) ((i - 4) >> 8);
         der.data[3] = (u_char) (i - 4);
 
-        assert_int_equal(crl_parse(pool, der.data, i, &crl, &err), NGX_DECLINED);
+        assert_int_equal(crl_parse(pool, der.data, i, &crl, &err),
+                         NGX_DECLINED);
     }
 }
 
@@ -507,7 +509,7 @@ test_changed(void **state)
     for (i = 0; i < der.len; i++) {
         octet = der.data[i];
 
-        for (v = 0; v < 256; v += (i < tbs) ? 1 : 17) {
+        for (v = i % 5; v < 256; v += (i < tbs) ? 5 : 17) {
 
             if (v == octet) {
                 continue;
@@ -521,7 +523,7 @@ test_changed(void **state)
 
                 /* a sample, as it takes its time */
 
-                if (n % 31 == 0 || i >= tbs) {
+                if (n % 11 == 0 || i >= tbs) {
                     assert_int_equal(ngx_mtls_crl_verify(&crl, ca.x509, &err),
                                      NGX_DECLINED);
                 }
@@ -536,7 +538,7 @@ test_changed(void **state)
         der.data[i] = octet;
     }
 
-    assert_true(n > 1000);
+    assert_true(n > 500);
 
     ngx_destroy_pool(own);
 }

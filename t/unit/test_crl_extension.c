@@ -353,7 +353,8 @@ test_bounds(void **state)
     memset(&spec, 0, sizeof(spec));
     der = crl_make(pool, &ca, &spec);
     der_raw(&der, "\n", 1);
-    assert_int_equal(crl_parse(pool, der.data, der.len, &crl, &err), NGX_DECLINED);
+    assert_int_equal(crl_parse(pool, der.data, der.len, &crl, &err),
+                     NGX_DECLINED);
     err.text[err.len] = '\0';
     assert_string_equal((char *) err.text,
                         "octets after the end of the CRL");
