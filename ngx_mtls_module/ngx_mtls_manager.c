@@ -467,6 +467,7 @@ ngx_mtls_manager_adopt(ngx_mtls_conf_t *conf, ngx_mtls_zone_t *zone,
     ngx_mtls_error_t      err;
     ngx_mtls_manifest_t  *m;
 
+    m = NULL;
     rc = NGX_DECLINED;
 
     if (conf->held || ngx_mtls_run_hold(&conf->dir, &err) == NGX_OK) {
