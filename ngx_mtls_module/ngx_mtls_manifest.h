@@ -54,7 +54,7 @@ typedef struct {
     ngx_mtls_slot_t               *slots;       /* sorted by name */
     ngx_uint_t                     nslots;
 
-    /* hash (issuer, distribution point or zeroes) → slots; private */
+    /* from issuer and distribution point to slots; private */
     void                          *index;
 } ngx_mtls_manifest_t;
 

@@ -135,6 +135,8 @@ test_file_key(void **state)
     ngx_str_t          path = ngx_string("/etc/a.crl");
     ngx_mtls_source_t  a, b;
 
+    memset(one, 1, sizeof(one));
+
     source_init(&a, "/etc/a.crl");
     source_init(&b, "/etc/*.crl");
 
