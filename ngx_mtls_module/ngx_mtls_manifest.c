@@ -43,6 +43,8 @@ static ngx_uint_t ngx_mtls_manifest_source(ngx_mtls_manifest_t *m,
     const u_char *key);
 static ngx_int_t ngx_mtls_manifest_map(ngx_str_t *dir, ngx_mtls_zone_t *zone,
     ngx_mtls_manifest_t *old, ngx_mtls_manifest_t *m, ngx_mtls_error_t *err);
+static ngx_int_t ngx_mtls_manifest_open(ngx_str_t *dir,
+    ngx_mtls_zone_t *zone, ngx_mtls_slot_t *slot, ngx_mtls_error_t *err);
 static ngx_int_t ngx_mtls_manifest_index(ngx_mtls_manifest_t *m);
 static ngx_uint_t ngx_mtls_manifest_keys(ngx_mtls_slot_t *slot,
     ngx_mtls_manifest_key_t *key);
@@ -215,11 +217,9 @@ static ngx_int_t
 ngx_mtls_manifest_map(ngx_str_t *dir, ngx_mtls_zone_t *zone,
     ngx_mtls_manifest_t *old, ngx_mtls_manifest_t *m, ngx_mtls_error_t *err)
 {
-    int                 rc;
-    u_char              path[NGX_MAX_PATH];
-    ngx_str_t           name;
-    ngx_uint_t          i, n, nold;
-    ngx_mtls_slot_t    *slot, **from;
+    int                rc;
+    ngx_uint_t         i, n, nold;
+    ngx_mtls_slot_t   *slot, **from;
 
     nold = old ? old->nslots : 0;
 
@@ -252,16 +252,7 @@ ngx_mtls_manifest_map(ngx_str_t *dir, ngx_mtls_zone_t *zone,
             continue;
         }
 
-        name.data = path;
-        name.len = ngx_snprintf(path, sizeof(path) - 1, "%V/%s", dir,
-                                slot->name) - path;
-        path[name.len] = '\0';
-
-        if (ngx_mtls_table_open(&name, zone->run_id, slot->hash, &slot->table,
-                                err)
-            != NGX_OK)
-        {
-            slot->table.map = NULL;
+        if (ngx_mtls_manifest_open(dir, zone, slot, err) != NGX_OK) {
             goto failed;
         }
     }
@@ -292,6 +283,29 @@ failed:
     }
 
     return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_mtls_manifest_open(ngx_str_t *dir, ngx_mtls_zone_t *zone,
+    ngx_mtls_slot_t *slot, ngx_mtls_error_t *err)
+{
+    u_char      path[NGX_MAX_PATH];
+    ngx_str_t   name;
+
+    name.data = path;
+    name.len = ngx_snprintf(path, sizeof(path) - 1, "%V/%s", dir, slot->name)
+               - path;
+    path[name.len] = '\0';
+
+    if (ngx_mtls_table_open(&name, zone->run_id, slot->hash, &slot->table, err)
+        != NGX_OK)
+    {
+        slot->table.map = NULL;
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 
