@@ -26,6 +26,9 @@ static ngx_int_t ngx_http_mtls_check_store(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf, ngx_http_core_srv_conf_t *cscf);
 static ngx_int_t ngx_http_mtls_check_places(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf);
+static void ngx_http_mtls_check_return(ngx_conf_t *cf,
+    ngx_http_mtls_place_t *place);
+static ngx_uint_t ngx_http_mtls_returns(ngx_array_t **rewrite);
 static ngx_int_t ngx_http_mtls_check_rules(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf);
 static ngx_uint_t ngx_http_mtls_listens_ssl(ngx_conf_t *cf,
@@ -302,6 +305,8 @@ ngx_http_mtls_check_places(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
             return NGX_ERROR;
         }
 
+        ngx_http_mtls_check_return(cf, &place[i]);
+
         if (place[i].mlcf->rules.deny == NULL
             || place[i].mlcf->rules.allow
             || place[i].mlcf->rules.mode == NGX_MTLS_MODE_OFF)
@@ -322,6 +327,57 @@ ngx_http_mtls_check_places(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
     }
 
     return NGX_OK;
+}
+
+
+/* "return" answers before the access phase: nobody is asked who he is */
+
+static void
+ngx_http_mtls_check_return(ngx_conf_t *cf, ngx_http_mtls_place_t *place)
+{
+    ngx_mtls_rule_t         **allow;
+    ngx_http_ssl_srv_conf_t  *sscf;
+
+    static ngx_str_t          server = ngx_string("*");
+
+    sscf = place->cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+
+    if (place->mlcf->rules.allow == NULL
+        || place->mlcf->rules.mode == NGX_MTLS_MODE_OFF
+        || sscf->verify == 0
+        || !ngx_http_mtls_returns(place->rewrite))
+    {
+        return;
+    }
+
+    allow = place->mlcf->rules.allow->elts;
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "\"mtls_allow\" in %V:%ui does not protect location \"%V\" "
+                  "of the server in %s:%ui, since \"return\" answers there "
+                  "before access is checked; put \"return\" into a named "
+                  "location and reach it by \"try_files\"",
+                  &allow[0]->file, allow[0]->line,
+                  place->clcf->name.len ? &place->clcf->name : &server,
+                  place->cscf->file_name, place->cscf->line);
+}
+
+
+static ngx_uint_t
+ngx_http_mtls_returns(ngx_array_t **rewrite)
+{
+    ngx_array_t                *codes;
+    ngx_http_script_code_pt     code;
+
+    codes = rewrite ? *rewrite : NULL;
+
+    if (codes == NULL || codes->nelts < sizeof(ngx_http_script_code_pt)) {
+        return 0;
+    }
+
+    code = *(ngx_http_script_code_pt *) codes->elts;
+
+    return code == (ngx_http_script_code_pt) ngx_http_script_return_code;
 }
 
 

@@ -15,6 +15,9 @@
 
 static char *ngx_http_mtls_early_data(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+extern ngx_module_t  ngx_http_rewrite_module;
+
+
 static ngx_int_t ngx_http_mtls_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_mtls_postconfiguration(ngx_conf_t *cf);
 static void *ngx_http_mtls_create_main_conf(ngx_conf_t *cf);
@@ -376,6 +379,11 @@ ngx_http_mtls_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     place->mlcf = conf;
     place->clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     place->cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+
+    /* its structure is private, but begins with the codes */
+
+    place->rewrite = ngx_http_conf_get_module_loc_conf(cf,
+                                                     ngx_http_rewrite_module);
 
     return NGX_CONF_OK;
 }

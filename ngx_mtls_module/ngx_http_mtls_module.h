@@ -35,7 +35,7 @@ typedef struct {
     ngx_str_t                      file;
     ngx_uint_t                     line;
 
-    ngx_array_t                    rules;       /* of ngx_http_mtls_rule_t * */
+    ngx_array_t                    rules;     /* of ngx_http_mtls_rule_t * */
     ngx_array_t                    places;      /* of ngx_http_mtls_place_t */
 } ngx_http_mtls_main_conf_t;
 
@@ -70,6 +70,7 @@ typedef struct {
     ngx_http_mtls_loc_conf_t      *mlcf;
     ngx_http_core_loc_conf_t      *clcf;
     ngx_http_core_srv_conf_t      *cscf;
+    ngx_array_t                  **rewrite;     /* codes; NULL: no module */
 } ngx_http_mtls_place_t;
 
 
