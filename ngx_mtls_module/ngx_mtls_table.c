@@ -15,6 +15,8 @@
 static ngx_int_t ngx_mtls_table_read(ngx_fd_t fd, ngx_str_t *path,
     ngx_mtls_table_header_t *header, ngx_mtls_error_t *err);
 static ngx_int_t ngx_mtls_table_check(ngx_mtls_table_header_t *header);
+static ngx_uint_t ngx_mtls_table_match(u_char *p, size_t width,
+    ngx_mtls_table_key_t *key);
 
 
 ngx_int_t
@@ -208,9 +210,7 @@ ngx_mtls_table_lookup(ngx_mtls_table_t *table, ngx_uint_t issuer,
 {
     u_char                   *p;
     size_t                    width;
-    uint16_t                  n;
     uint32_t                  first, last, *index;
-    uint64_t                  word;
     ngx_uint_t                bucket;
     ngx_mtls_table_key_t      key;
     ngx_mtls_table_header_t  *header;
@@ -241,41 +241,79 @@ ngx_mtls_table_lookup(ngx_mtls_table_t *table, ngx_uint_t issuer,
 
     for ( /* void */ ; first < last; first++, p += header->record_size) {
 
-        ngx_memcpy(&word, p, sizeof(word));
-
-        if (word != key.serial.words[0]) {
+        if (ngx_mtls_table_word(p) != key.words[0]
+            || !ngx_mtls_table_match(p, width, &key))
+        {
             continue;
         }
 
-        ngx_memcpy(&n, p + width + NGX_MTLS_TABLE_ISSUER, sizeof(n));
+        record->serial = p;
+        record->len = len;
+        record->issuer = (uint16_t) issuer;
+        record->reason = p[width + NGX_MTLS_TABLE_REASON];
+        ngx_memcpy(&record->date, p + width, sizeof(uint32_t));
 
-        if (n == issuer
-            && p[width + NGX_MTLS_TABLE_LEN] == len
-            && ngx_memcmp(p, key.serial.octets, width) == 0)
-        {
-            record->serial = p;
-            record->len = len;
-            record->issuer = n;
-            record->reason = p[width + NGX_MTLS_TABLE_REASON];
-            ngx_memcpy(&record->date, p + width, sizeof(uint32_t));
-
-            return NGX_OK;
-        }
+        return NGX_OK;
     }
 
     return NGX_DECLINED;
 }
 
 
+/* the rest of a record whose first eight octets are the key's */
+
+static ngx_uint_t
+ngx_mtls_table_match(u_char *p, size_t width, ngx_mtls_table_key_t *key)
+{
+    uint16_t  issuer;
+
+    ngx_memcpy(&issuer, p + width + NGX_MTLS_TABLE_ISSUER, sizeof(issuer));
+
+    if (p[width + NGX_MTLS_TABLE_LEN] != key->len || issuer != key->issuer) {
+        return 0;
+    }
+
+    if (width > 8 && ngx_mtls_table_word(p + 8) != key->words[1]) {
+        return 0;
+    }
+
+    return width <= 16
+           || ngx_mtls_table_word(p + width - 8) >> (8 * (24 - width))
+              == key->words[2];
+}
+
+
 void
-ngx_mtls_table_key(ngx_mtls_table_key_t *key, u_char *serial, size_t len,
+ngx_mtls_table_key(ngx_mtls_table_key_t *key, const u_char *serial, size_t len,
     ngx_uint_t issuer)
 {
-    ngx_memzero(key->serial.octets, NGX_MTLS_SERIAL_MAX);
-    ngx_memcpy(key->serial.octets, serial, len);
+    size_t  i, n;
 
     key->len = len;
     key->issuer = issuer;
+
+    for (i = 0; i < NGX_MTLS_SERIAL_MAX / 8; i++) {
+        key->words[i] = (len >= 8 * (i + 1))
+                        ? ngx_mtls_table_word(serial + 8 * i) : 0;
+    }
+
+    n = len % 8;
+    i = len / 8;
+
+    if (n == 0) {
+        return;
+    }
+
+    /* the last octets, of the last eight or one by one */
+
+    if (i) {
+        key->words[i] = ngx_mtls_table_word(serial + len - 8) >> (64 - 8 * n);
+        return;
+    }
+
+    while (n--) {
+        key->words[0] = key->words[0] << 8 | serial[n];
+    }
 }
 
 
@@ -313,7 +351,7 @@ ngx_mtls_table_bucket(ngx_mtls_table_header_t *header,
     n = (key->len + 7) / 8;
 
     for (i = 0; i < n; i++) {
-        word = key->serial.words[i];
+        word = key->words[i];
         v[3] ^= word;
         ngx_mtls_table_round(v);
         v[0] ^= word;

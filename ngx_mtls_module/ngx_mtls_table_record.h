@@ -33,20 +33,46 @@
 #define ngx_mtls_table_align(n)    (((n) + 63) & ~(uint64_t) 63)
 
 
-/* what is looked for: octets, padded with zeros, and the same as words */
+/*
+ * What is looked for: the serial's octets padded with zeros, as words that
+ * begin with the lowest octet.  They are made in registers: octets that are
+ * written in one way and read in another keep the processor waiting.
+ */
 typedef struct {
-    union {
-        u_char                     octets[NGX_MTLS_SERIAL_MAX];
-        uint64_t                   words[NGX_MTLS_SERIAL_MAX / 8];
-    } serial;
+    uint64_t                       words[NGX_MTLS_SERIAL_MAX / 8];
     size_t                         len;
     ngx_uint_t                     issuer;
 } ngx_mtls_table_key_t;
 
 
-/* "len" must not exceed NGX_MTLS_SERIAL_MAX */
-void ngx_mtls_table_key(ngx_mtls_table_key_t *key, u_char *serial, size_t len,
-    ngx_uint_t issuer);
+/* eight octets; compilers make one load, one store of these */
+static ngx_inline uint64_t
+ngx_mtls_table_word(const u_char *p)
+{
+    return (uint64_t) p[0] | (uint64_t) p[1] << 8 | (uint64_t) p[2] << 16
+           | (uint64_t) p[3] << 24 | (uint64_t) p[4] << 32
+           | (uint64_t) p[5] << 40 | (uint64_t) p[6] << 48
+           | (uint64_t) p[7] << 56;
+}
+
+
+static ngx_inline void
+ngx_mtls_table_set_word(u_char *p, uint64_t word)
+{
+    p[0] = (u_char) word;
+    p[1] = (u_char) (word >> 8);
+    p[2] = (u_char) (word >> 16);
+    p[3] = (u_char) (word >> 24);
+    p[4] = (u_char) (word >> 32);
+    p[5] = (u_char) (word >> 40);
+    p[6] = (u_char) (word >> 48);
+    p[7] = (u_char) (word >> 56);
+}
+
+
+/* "len" must be from 1 to NGX_MTLS_SERIAL_MAX */
+void ngx_mtls_table_key(ngx_mtls_table_key_t *key, const u_char *serial,
+    size_t len, ngx_uint_t issuer);
 
 /* the bucket of a key, below header->nbuckets */
 ngx_uint_t ngx_mtls_table_bucket(ngx_mtls_table_header_t *header,

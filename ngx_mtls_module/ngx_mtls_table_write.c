@@ -211,7 +211,17 @@ static void
 ngx_mtls_table_encode(u_char *p, size_t width, ngx_mtls_table_key_t *key,
     ngx_mtls_table_record_t *record)
 {
-    ngx_mtls_table_copy(p, key->serial.octets, width);
+    ngx_mtls_table_set_word(p, key->words[0]);
+
+    if (width > 8) {
+        ngx_mtls_table_set_word(p + 8, key->words[1]);
+    }
+
+    /* of a width of 20, the last zeros are written over */
+
+    if (width > 16) {
+        ngx_mtls_table_set_word(p + 16, key->words[2]);
+    }
 
     p += width;
 
