@@ -227,7 +227,9 @@ sub examples {
         my $text = $page{$name};
         my $i = 0;
 
-        while ($text =~ /(?:^<!-- conf: (\w+) -->\n)?^```nginx\n(.*?)^```$/msg) {
+        while ($text =~ /(?:^\ *<!--\ conf:\ (\w+)\ -->\n)?^\ *```nginx\n
+                         (.*?)^\ *```$/msgx)
+        {
             my ($kind, $conf) = ($1 // '', $2);
             my $what = "$name: example " . ++$i;
 
