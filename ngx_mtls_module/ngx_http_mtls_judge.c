@@ -17,6 +17,8 @@
 #define NGX_HTTP_MTLS_POLL  20     /* ms, while a source is loaded */
 
 
+static void ngx_http_mtls_refused_before(ngx_http_request_t *r,
+    ngx_http_mtls_record_t *record, ngx_http_mtls_loc_conf_t *mlcf);
 static void ngx_http_mtls_record_cleanup(void *data);
 static ngx_int_t ngx_http_mtls_judge(ngx_http_request_t *r,
     ngx_http_mtls_record_t *record, ngx_mtls_decision_t *decision,
@@ -52,6 +54,8 @@ ngx_http_mtls_access_handler(ngx_http_request_t *r)
     if (record == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+
+    ngx_http_mtls_refused_before(r, record, mlcf);
 
     if (record->decision.action == NGX_MTLS_ACTION_DENY
         && mlcf->rules.mode == NGX_MTLS_MODE_ON)
@@ -104,20 +108,46 @@ ngx_http_mtls_access_handler(ngx_http_request_t *r)
                    ngx_mtls_reason_name(decision.reason),
                    decision.authenticated);
 
-    if (decision.action == NGX_MTLS_ACTION_DENY) {
+    if (decision.action >= NGX_MTLS_ACTION_DENY) {
         ngx_http_mtls_log_refusal(r, record);
-        return ngx_http_mtls_refuse(r, record);
     }
 
-    if (decision.action == NGX_MTLS_ACTION_WOULD_DENY) {
-        ngx_http_mtls_log_refusal(r, record);
-        return NGX_DECLINED;
+    if (decision.action == NGX_MTLS_ACTION_DENY) {
+        return ngx_http_mtls_refuse(r, record);
     }
 
     /* NGX_OK opens "satisfy any": only for a rule that allowed, and "on" */
 
-    return (decision.rule && mlcf->rules.mode == NGX_MTLS_MODE_ON)
+    return (decision.rule && decision.action == NGX_MTLS_ACTION_ALLOW
+            && mlcf->rules.mode == NGX_MTLS_MODE_ON)
            ? NGX_OK : NGX_DECLINED;
+}
+
+
+/*
+ * The first place that is judged may be the page of an error of the TLS layer,
+ * which was a refusal too.
+ */
+
+static void
+ngx_http_mtls_refused_before(ngx_http_request_t *r,
+    ngx_http_mtls_record_t *record, ngx_http_mtls_loc_conf_t *mlcf)
+{
+    ngx_mtls_reason_e  reason;
+
+    if (!r->internal || record->policy) {
+        return;
+    }
+
+    reason = ngx_http_mtls_core_refusal(r);
+
+    if (reason == NGX_MTLS_REASON_NONE) {
+        return;
+    }
+
+    record->decision.action = NGX_MTLS_ACTION_DENY;
+    record->decision.reason = reason;
+    record->policy = mlcf;
 }
 
 
@@ -578,8 +608,11 @@ ngx_http_mtls_core_refusal(ngx_http_request_t *r)
     ssl = r->connection->ssl->connection;
     sscf = ngx_http_get_module_srv_conf(r, ngx_http_ssl_module);
 
-    if (r->err_status == NGX_HTTP_MISDIRECTED_REQUEST
-        || r->headers_out.status == NGX_HTTP_MISDIRECTED_REQUEST)
+    /* with its own 421 nginx has not taken the name of a server */
+
+    if ((r->err_status == NGX_HTTP_MISDIRECTED_REQUEST
+         || r->headers_out.status == NGX_HTTP_MISDIRECTED_REQUEST)
+        && r->headers_in.server.len == 0)
     {
         return NGX_MTLS_REASON_WRONG_CA;
     }

@@ -557,6 +557,18 @@ server {
 EOF
       qr/"mtls_deny" .* without any "mtls_allow".*; add "mtls_allow any"/);
 
+warns('warning: "return" answers before access is checked', <<"EOF",
+$CA
+server {
+    $SSL
+    location / {
+        mtls_allow any; #!
+        return 200;
+    }
+}
+EOF
+      qr/does not protect location "\/" .* "return" answers there before/);
+
 warns("warning: a regex that matches everything: $_",
       in_group("dns '~$_';"),
       qr/regex "\Q$_\E" in group "g" seems to match any value/)
