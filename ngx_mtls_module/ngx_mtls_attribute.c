@@ -477,6 +477,27 @@ ngx_mtls_attribute_values(ngx_mtls_certificate_t *cert,
 }
 
 
+ngx_uint_t
+ngx_mtls_attribute_doubtful(ngx_mtls_certificate_t *cert,
+    ngx_mtls_attribute_t *attr)
+{
+    switch (attr->id) {
+
+    case NGX_MTLS_ATTR_SUBJECT_DN:
+        return cert->subject.doubtful;
+
+    case NGX_MTLS_ATTR_ISSUER_DN:
+        return cert->issuer.doubtful;
+
+    case NGX_MTLS_ATTR_DIRNAME:
+        return cert->dirnames_doubtful;
+
+    default:
+        return 0;
+    }
+}
+
+
 /* facts that occur once and are made when they are asked for */
 
 static ngx_int_t

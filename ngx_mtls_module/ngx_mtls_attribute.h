@@ -83,6 +83,14 @@ ngx_int_t ngx_mtls_attribute_values(ngx_mtls_certificate_t *cert,
     ngx_mtls_attribute_t *attr, ngx_mtls_values_t *values);
 
 /*
+ * Whether a whole name that equals no value may still be one of them: a string
+ * in it cannot be decoded.  The octets of such a string are compared as they
+ * are.
+ */
+ngx_uint_t ngx_mtls_attribute_doubtful(ngx_mtls_certificate_t *cert,
+    ngx_mtls_attribute_t *attr);
+
+/*
  * The text of a variable: the only value with control octets (0x00–0x1f,
  * 0x7f) percent-encoded; several values joined with "," each with "," "%"
  * "\"" "\\" and octets outside 0x20–0x7e percent-encoded, an undefined one as

@@ -114,6 +114,7 @@ typedef struct {
 
     /* canonical octets of the names in san[NGX_MTLS_SAN_DIRNAME] */
     ngx_mtls_values_t             dirnames;
+    ngx_uint_t                    dirnames_doubtful;
 
     /*
      * an extension that occurs twice or cannot be parsed makes what it says

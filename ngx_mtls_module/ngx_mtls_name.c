@@ -49,6 +49,7 @@ ngx_mtls_name_parse(ngx_pool_t *pool, ngx_mtls_der_t *der,
     name->der.len = ngx_mtls_der_len(der);
     name->avas = avas;
     name->n = 0;
+    name->doubtful = 0;
 
     for (number = 0; !ngx_mtls_der_empty(&rdns); number++) {
 
@@ -102,6 +103,10 @@ ngx_mtls_name_rdn(ngx_pool_t *pool, ngx_mtls_der_t *rdn, ngx_mtls_name_t *name,
             return NGX_ERROR;
         }
 
+        if (ava->text.data == NULL && ngx_mtls_der_is_string(ava->tag)) {
+            name->doubtful = 1;
+        }
+
     } while (!ngx_mtls_der_empty(&d));
 
     return NGX_OK;
@@ -152,6 +157,7 @@ ngx_mtls_name_append(ngx_pool_t *pool, ngx_mtls_name_t *name,
 
     result->avas = avas;
     result->n = name->n;
+    result->doubtful = name->doubtful;
 
     rc = ngx_mtls_name_rdn(pool, rdn, result, number);
     if (rc != NGX_OK) {

@@ -32,6 +32,7 @@ typedef struct {
     ngx_str_t                    der;      /* the whole Name */
     ngx_mtls_ava_t              *avas;     /* in the order of the DER */
     ngx_uint_t                   n;
+    ngx_uint_t                   doubtful; /* has a string without text */
 } ngx_mtls_name_t;
 
 

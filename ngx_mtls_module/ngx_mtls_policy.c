@@ -576,6 +576,12 @@ ngx_mtls_policy_attribute(ngx_mtls_evaluation_t *ev, ngx_mtls_group_t *group,
         }
     }
 
+    if (line->attr.whole
+        && ngx_mtls_attribute_doubtful(ev->facts->cert, &line->attr))
+    {
+        return NGX_MTLS_UNDEFINED;
+    }
+
     return value;
 }
 

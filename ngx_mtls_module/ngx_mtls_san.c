@@ -400,6 +400,8 @@ ngx_mtls_san_dirname(ngx_mtls_san_t *san)
         return NGX_ERROR;
     }
 
+    san->cert->dirnames_doubtful |= name.doubtful;
+
     return ngx_mtls_san_copy(san, text.data, text.len);
 }
 
