@@ -502,7 +502,8 @@ ngx_mtls_identity_capture(ngx_mtls_template_part_t *part,
 
 
 /*
- * Percent-encodes "%", the octet that follows the value and control octets;
+ * Percent-encodes "%", the octet that follows the value, control octets, and a
+ * space at either end, which HTTP drops from the ends of a header's value;
  * returns the length, "dst" may be NULL.
  */
 
@@ -519,7 +520,9 @@ ngx_mtls_identity_escape(u_char *dst, ngx_str_t *value, u_char follow)
     for (i = 0; i < value->len; i++) {
         ch = value->data[i];
 
-        if (ch >= 0x20 && ch != 0x7f && ch != '%' && ch != follow) {
+        if (ch >= 0x20 && ch != 0x7f && ch != '%' && ch != follow
+            && (ch != ' ' || (i != 0 && i + 1 != value->len)))
+        {
             if (dst != NULL) {
                 dst[len] = ch;
             }
