@@ -19,6 +19,8 @@
 
 static void ngx_http_mtls_refused_before(ngx_http_request_t *r,
     ngx_http_mtls_record_t *record, ngx_http_mtls_loc_conf_t *mlcf);
+static ngx_int_t ngx_http_mtls_pass(ngx_mtls_decision_t *decision,
+    ngx_http_mtls_loc_conf_t *mlcf);
 static void ngx_http_mtls_record_cleanup(void *data);
 static ngx_int_t ngx_http_mtls_judge(ngx_http_request_t *r,
     ngx_http_mtls_record_t *record, ngx_mtls_decision_t *decision,
@@ -91,7 +93,7 @@ ngx_http_mtls_access_handler(ngx_http_request_t *r)
             ngx_mtls_verdict_free(verdict);
         }
 
-        return NGX_DECLINED;
+        return ngx_http_mtls_pass(&decision, mlcf);
     }
 
     if (record->verdict) {
@@ -116,11 +118,7 @@ ngx_http_mtls_access_handler(ngx_http_request_t *r)
         return ngx_http_mtls_refuse(r, record);
     }
 
-    /* NGX_OK opens "satisfy any": only for a rule that allowed, and "on" */
-
-    return (decision.rule && decision.action == NGX_MTLS_ACTION_ALLOW
-            && mlcf->rules.mode == NGX_MTLS_MODE_ON)
-           ? NGX_OK : NGX_DECLINED;
+    return ngx_http_mtls_pass(&decision, mlcf);
 }
 
 
@@ -148,6 +146,18 @@ ngx_http_mtls_refused_before(ngx_http_request_t *r,
     record->decision.action = NGX_MTLS_ACTION_DENY;
     record->decision.reason = reason;
     record->policy = mlcf;
+}
+
+
+/* NGX_OK opens "satisfy any": only for a rule that allowed, and "on" */
+
+static ngx_int_t
+ngx_http_mtls_pass(ngx_mtls_decision_t *decision,
+    ngx_http_mtls_loc_conf_t *mlcf)
+{
+    return (decision->action == NGX_MTLS_ACTION_ALLOW && decision->rule
+            && mlcf->rules.mode == NGX_MTLS_MODE_ON)
+           ? NGX_OK : NGX_DECLINED;
 }
 
 
