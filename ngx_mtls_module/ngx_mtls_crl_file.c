@@ -89,7 +89,7 @@ ngx_mtls_crl_fill(ngx_fd_t fd, size_t limit, ngx_mtls_crl_file_t *file,
     file->size = (size_t) st.st_size;
     len = ngx_min(file->size, limit);
 
-    file->data = malloc(len);
+    file->data = ngx_mtls_table_memory(len);
     if (file->data == NULL) {
         return ngx_mtls_error(err, "out of memory");
     }

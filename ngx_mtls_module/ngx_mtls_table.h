@@ -123,6 +123,12 @@ ngx_int_t ngx_mtls_table_write(ngx_fd_t fd, ngx_mtls_table_header_t *header,
     void *data, u_char hash[NGX_MTLS_HASH_LEN], ngx_mtls_error_t *err);
 
 /*
+ * Memory that is filled from end to end, in large pages where the system has
+ * them; the caller frees it with free().  NULL: there is none.
+ */
+void *ngx_mtls_table_memory(size_t size);
+
+/*
  * Maps a table.  Opened with O_NOFOLLOW; it must be a regular file of this
  * process's effective user, of the size that its header says, of this run,
  * with the header's SHA-256 as expected and every offset inside.  The body is

@@ -13,12 +13,15 @@
 #include <ngx_mtls_table.h>
 #include <ngx_mtls_table_record.h>
 
+#include <sys/mman.h>
+
 #include <openssl/rand.h>
 
 
 #define NGX_MTLS_TABLE_FILL        4      /* records per bucket, at most */
 #define NGX_MTLS_TABLE_PART        4096   /* buckets per partition */
 #define NGX_MTLS_TABLE_CHUNK       256    /* records */
+#define NGX_MTLS_TABLE_PAGE        (2 * 1024 * 1024)
 
 
 /*
@@ -268,7 +271,8 @@ ngx_mtls_table_alloc(ngx_mtls_table_build_t *build)
 
     build->parts = calloc(build->nparts, sizeof(ngx_mtls_table_part_t));
     build->chunks = calloc(n, sizeof(uint32_t));
-    build->records = malloc(n * NGX_MTLS_TABLE_CHUNK * header->record_size);
+    build->records = ngx_mtls_table_memory(n * NGX_MTLS_TABLE_CHUNK
+                                           * header->record_size);
     build->buckets = malloc(n * NGX_MTLS_TABLE_CHUNK * sizeof(uint16_t));
     build->index = calloc((size_t) header->nbuckets + 1, sizeof(uint32_t));
 
@@ -544,4 +548,25 @@ ngx_mtls_table_free(ngx_mtls_table_build_t *build)
     free(build->index);
     free(build->out);
     free(build);
+}
+
+
+void *
+ngx_mtls_table_memory(size_t size)
+{
+    void  *p;
+
+    if (size < NGX_MTLS_TABLE_PAGE) {
+        return malloc(size);
+    }
+
+    if (posix_memalign(&p, NGX_MTLS_TABLE_PAGE, size) != 0) {
+        return NULL;
+    }
+
+#ifdef MADV_HUGEPAGE
+    (void) madvise(p, size, MADV_HUGEPAGE);
+#endif
+
+    return p;
 }
