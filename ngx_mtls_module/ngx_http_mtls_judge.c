@@ -605,6 +605,10 @@ ngx_http_mtls_core_refusal(ngx_http_request_t *r)
     ngx_ssl_conn_t           *ssl;
     ngx_http_ssl_srv_conf_t  *sscf;
 
+    /* a subrequest has no connection of HTTP */
+
+    r = r->main;
+
     /* the tests of ngx_http_process_request(), in its order */
 
     if (!r->http_connection->ssl) {
