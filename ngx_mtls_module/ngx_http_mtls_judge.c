@@ -267,9 +267,10 @@ ngx_http_mtls_preview(ngx_http_request_t *r, ngx_mtls_decision_t *decision,
     mscf = ngx_http_get_module_srv_conf(r, ngx_http_mtls_module);
     mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mtls_module);
 
-    /* only who it is, not what it may do, nor how it asks */
+    /* only who it is, not what it may do, nor how it asks; also under "off" */
 
     rules = mlcf->rules;
+    rules.mode = NGX_MTLS_MODE_ON;
     rules.early_data = NGX_MTLS_EARLY_ALLOW;
     rules.allow = NULL;
     rules.deny = NULL;
