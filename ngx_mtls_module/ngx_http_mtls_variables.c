@@ -295,13 +295,20 @@ ngx_http_mtls_variable_client(ngx_http_request_t *r,
     ngx_mtls_verdict_t        *verdict;
     ngx_mtls_session_t        *session;
     ngx_mtls_decision_t        decision;
+    ngx_http_mtls_record_t    *record;
     ngx_http_mtls_loc_conf_t  *mlcf;
 
     (void) data;
 
+    record = ngx_http_mtls_record(r, 0);
     mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mtls_module);
 
-    if (mlcf->rules.mode == NGX_MTLS_MODE_OFF) {
+    /* the page of a refusal is "off", but the request was judged */
+
+    if (mlcf->rules.mode == NGX_MTLS_MODE_OFF
+        && (record == NULL || record->policy == NULL)
+        && ngx_http_mtls_core_refusal(r) == NGX_MTLS_REASON_NONE)
+    {
         return ngx_http_mtls_variable_set(v, &ngx_http_mtls_empty);
     }
 
