@@ -24,6 +24,7 @@ static u_char *ngx_mtls_crl_line(u_char *p, u_char *first, u_char *last);
 static ngx_uint_t ngx_mtls_crl_starts(u_char *p, u_char *last,
     const char *text);
 static ngx_uint_t ngx_mtls_crl_pem_kind(ngx_str_t *label);
+static void ngx_mtls_crl_base64(u_char table[256]);
 static ngx_int_t ngx_mtls_crl_peek_pem(ngx_pool_t *pool,
     ngx_mtls_crl_file_t *file, time_t now, ngx_array_t *issuers,
     ngx_uint_t *stale, ngx_mtls_error_t *err);
@@ -287,23 +288,32 @@ ngx_mtls_crl_pem_kind(ngx_str_t *label)
 }
 
 
-ngx_int_t
-ngx_mtls_crl_pem_decode(ngx_mtls_crl_pem_t *pem, size_t limit, size_t *len,
-    ngx_mtls_error_t *err)
+/* values of octets; the high bit is set: not of the alphabet */
+
+static void
+ngx_mtls_crl_base64(u_char table[256])
 {
-    u_char           *p, *last, *d, *end, table[256];
-    uint32_t          value;
-    ngx_uint_t        i, n, pad;
-    static u_char     alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                   "abcdefghijklmnopqrstuvwxyz0123456789+/";
+    ngx_uint_t      i;
+    static u_char   alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                 "abcdefghijklmnopqrstuvwxyz0123456789+/";
 
-    /* the high bit: not of the alphabet */
-
-    ngx_memset(table, 0xff, sizeof(table));
+    ngx_memset(table, 0xff, 256);
 
     for (i = 0; i < 64; i++) {
         table[alphabet[i]] = (u_char) i;
     }
+}
+
+
+ngx_int_t
+ngx_mtls_crl_pem_decode(ngx_mtls_crl_pem_t *pem, size_t limit, size_t *len,
+    ngx_mtls_error_t *err)
+{
+    u_char      *p, *last, *d, *end, table[256];
+    uint32_t     value;
+    ngx_uint_t   n, pad;
+
+    ngx_mtls_crl_base64(table);
 
     p = pem->body;
     last = pem->last;
