@@ -531,9 +531,15 @@ ngx_mtls_crl_candidate(ngx_mtls_crl_search_t *search, X509 *x509)
         return NGX_ERROR;
     }
 
-    /* all bits are set if the extension is absent (RFC 5280 6.3.3 f) */
+    /*
+     * All bits are set if the extension is absent (RFC 5280 6.3.3 f): of a
+     * client's certificate that has its CA's name that says nothing
+     */
 
-    if (!(X509_get_key_usage(x509) & X509v3_KU_CRL_SIGN)) {
+    if (!(X509_get_key_usage(x509) & X509v3_KU_CRL_SIGN)
+        || (!(X509_get_extension_flags(x509) & EXFLAG_KUSAGE)
+            && X509_check_ca(x509) == 0))
+    {
         return ngx_mtls_crl_failed(search, NGX_MTLS_CRL_NO_USAGE);
     }
 

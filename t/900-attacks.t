@@ -6,6 +6,9 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Mtls::Test;
+use Mtls::DER qw(:all);
+
+use POSIX qw(mkfifo);
 
 my $pki = Mtls::PKI->standard;
 my ($root, $inter, $alice) = ($pki->root, $pki->inter, $pki->alice);
@@ -137,6 +140,131 @@ EOF
     refused(get($n, '/', cert => $mint->('two', subject => [[CN => 'admin'],
                                                             [CN => 'x']])),
             'ambiguous', 'two names are none');
+
+    $n->stop;
+}
+
+
+# CRLs: each of these CAs has revoked its client.  Then its file is replaced by
+# what would let the client in again, if it were believed.
+
+{
+    my $n = Mtls::Test->new(pki => $pki);
+    my $dir = $n->dir . '/crl';
+    my (%ca, %client);
+
+    mkdir $dir or die;
+
+    my $mallory = $pki->cert(name => 'mallory', cn => 'mallory CA', ku => [],
+                             issuer => $inter);
+    my $outsider = $pki->ca(name => 'outsider', cn => 'outsider CA',
+                            issuer => $pki->other_root);    # but of that name
+
+    my %forge = (
+        mallory   => sub { shift->crl(signer => $mallory)->content
+                           . slurp($mallory->crt) },
+        outsider  => sub { shift->crl(signer => $outsider)->content
+                           . slurp($outsider->crt) },
+        sibling   => sub { my $ca = shift;
+                           $ca->crl(key => $inter, aki => 0)->content },
+        parent    => sub { my $ca = shift;
+                           $ca->crl(key => $root, aki => 0)->content },
+        older     => sub { shift->crl(number => 4)->content },
+        sametime  => sub { shift->crl(number => 5, this => -7200)->content },
+        nonumber  => sub { shift->crl(number => undef, this => -7200)->content },
+        negative  => sub { shift->crl(number => '-0x1')->content },
+        longer    => sub { shift->crl(number => '0x01' . '00' x 20)->content },
+        padded    => sub { shift->crl(number => \"\0\0\x7f")->content },
+        broken    => sub { shift->crl(break => 'signature')->content },
+        half      => sub { my $c = shift->crl->content;
+                           substr $c, 0, length($c) / 2 },
+        trailing  => sub { shift->crl(break => 'trailing')->content },
+        inner     => sub { shift->crl(break => 'inner_alg')->content },
+        delta     => sub { shift->crl(delta => 5)->content },
+        indirect  => sub { shift->crl(ext => [['2.5.29.28', 1,
+                                       seq(implicit(4, "\xff"))]])->content },
+        attribute => sub { shift->crl(ext => [['2.5.29.28', 1,
+                                       seq(implicit(5, "\xff"),
+                                           implicit(1, "\xff"))]])->content },
+        critical  => sub { shift->crl(ext => [['1.2.3', 1, "\5\0"]])->content },
+        twice     => sub { my $e = ['2.5.29.20', 0, integer(99)];
+                           shift->crl(ext => [$e])->content },
+        version   => sub { shift->crl(version => 3)->content },
+        emptylist => sub { shift->crl(empty_list => 1)->content },
+        empty     => sub { '' },
+        fifo      => undef, folder => undef, dangling => undef,
+        device    => undef, loop => undef, gone => undef, locked => undef);
+
+    for my $name (sort keys %forge) {
+        $ca{$name} = $pki->ca(name => "$name-ca", issuer => $root,
+                              cn => "$name CA");
+        $client{$name} = $pki->cert(name => "$name-client", cn => $name,
+                                    issuer => $ca{$name});
+        install_crl("$dir/$name.crl",
+                    $ca{$name}->crl(revoked => [$client{$name}], number => 5));
+    }
+
+    install_crl("$dir/root.crl", $root->crl);
+    install_crl("$dir/inter.crl", $inter->crl);
+
+    my $files = join ' ', map { '%%PKI%%/' . "$_-ca.crt" } sort keys %forge;
+
+    $n->run(<<"EOF");
+mtls_ca partners %%PKI%%/root.crt %%PKI%%/inter.crt $files;
+mtls_ca others   %%PKI%%/other_root.crt %%PKI%%/outsider.crt;
+mtls_crl %%DIR%%/crl/*.crl refresh=1s;
+%%MTLS%%
+
+server {
+    listen 127.0.0.1:%%PORT_0%% ssl; %%TLS%%
+    location / { mtls_allow any; mtls_revocation chain unknown=allow; empty_gif; }
+    location /strict { mtls_allow any; empty_gif; }
+}
+EOF
+
+    my $in = sub {
+        join ' ', grep {
+            my $r = get($n, '/', cert => $client{$_});
+            ($r->header('X-Mtls-Reason') // '') ne 'revoked';
+        } sort keys %client;
+    };
+
+    is($in->(), '', 'every client is revoked');
+    allowed(get($n, '/', cert => $alice), 'but not alice');
+
+    for my $name (grep { $forge{$_} } sort keys %forge) {
+        spew("$dir/$name.new", $forge{$name}->($ca{$name}));
+        rename "$dir/$name.new", "$dir/$name.crl" or die;
+    }
+
+    unlink map { "$dir/$_.crl" } qw(fifo folder dangling device loop gone);
+    mkfifo("$dir/fifo.crl", 0644) or die;
+    mkdir "$dir/folder.crl" or die;
+    symlink 'nowhere', "$dir/dangling.crl" or die;
+    symlink '/dev/zero', "$dir/device.crl" or die;
+    symlink 'loop.crl', "$dir/loop.crl" or die;
+    chmod 0, "$dir/locked.crl";
+
+    # the last one in the order of the manager's work
+
+    $n->mark;
+    install_crl("$dir/zz.crl", $inter->crl(revoked => [$alice]));
+    ok($n->wait_error(qr/zz.crl": 1 entries/, 8), 'no file stops the others');
+    wait_for(sub { get($n, '/', cert => $alice)->{status} == 403 }, 5);
+
+    # whoever may sign lists of this name may take the place of the file's list,
+    # which says nothing under the other anchor
+
+    is($in->(), 'outsider', 'every client is still revoked');
+    refused(get($n, '/strict', cert => $client{outsider}), 'revocation_unknown',
+            'the list of another CA of that name does not count');
+
+    my %said;
+    $said{$_}++ for map { m{/crl/(\w+)\.crl"} ? $1 : () }
+                    $n->error_lines(qr/refused|vanished/);
+
+    is(join(' ', grep { !$said{$_} && !/^(?:locked|outsider)$/ } sort keys %forge), '',
+       'and each forgery is in the log');
 
     $n->stop;
 }
