@@ -33,6 +33,8 @@ static ngx_int_t ngx_mtls_group_report(ngx_mtls_policy_t *policy,
     ngx_log_t *log);
 static void ngx_mtls_group_warn_regex(ngx_mtls_group_t *group,
     ngx_log_t *log);
+static void ngx_mtls_group_warn_fingerprint(ngx_mtls_policy_t *policy,
+    ngx_log_t *log);
 static ngx_int_t ngx_mtls_group_warn_identity(ngx_mtls_policy_t *policy,
     ngx_log_t *log);
 static int ngx_libc_cdecl ngx_mtls_group_compare_prefix(const void *one,
@@ -404,6 +406,8 @@ ngx_mtls_group_report(ngx_mtls_policy_t *policy, ngx_log_t *log)
                       full, n);
     }
 
+    ngx_mtls_group_warn_fingerprint(policy, log);
+
     return ngx_mtls_group_warn_identity(policy, log);
 }
 
@@ -447,6 +451,44 @@ ngx_mtls_group_warn_regex(ngx_mtls_group_t *group, ngx_log_t *log)
                               "in %V:%ui", &pattern->value, &group->name,
                               &line[i].file, line[i].line);
             }
+        }
+    }
+}
+
+
+/*
+ * A signature of ECDSA, which the fingerprint covers, has a twin that anybody
+ * can compute: a certificate that is denied by its fingerprint comes back with
+ * another one.  Said of the first such line.
+ */
+
+static void
+ngx_mtls_group_warn_fingerprint(ngx_mtls_policy_t *policy, ngx_log_t *log)
+{
+    ngx_uint_t          i, k;
+    ngx_mtls_line_t    *line;
+    ngx_mtls_group_t  **groups;
+
+    groups = policy->groups.elts;
+
+    for (i = 0; i < policy->groups.nelts; i++) {
+        line = groups[i]->lines.elts;
+
+        for (k = 0; k < groups[i]->lines.nelts; k++) {
+
+            if (line[k].attr.id != NGX_MTLS_ATTR_FINGERPRINT
+                || (!groups[i]->full && !line[k].negative))
+            {
+                continue;
+            }
+
+            ngx_log_error(NGX_LOG_WARN, log, 0,
+                          "\"fingerprint\" in group \"%V\" denies, but the "
+                          "holder of a certificate that was signed by ECDSA "
+                          "can change its fingerprint; use \"serial\" with "
+                          "\"ca\", or \"spki\", in %V:%ui",
+                          &groups[i]->name, &line[k].file, line[k].line);
+            return;
         }
     }
 }

@@ -8,6 +8,7 @@ use lib "$FindBin::Bin/lib";
 use Mtls::Test;
 use Mtls::DER qw(:all);
 
+use Math::BigInt;
 use POSIX qw(mkfifo);
 
 my $pki = Mtls::PKI->standard;
@@ -83,8 +84,30 @@ EOF
     my $dirname = $mint->('dirname', cn => 'dirname',
                           san => [[dirname => [[CN => 'evil@corp', 'Printable']]]]);
 
-    $n->run(<<'EOF');
+    # the other signature of ECDSA over the same certificate: (r, n - s)
+
+    my $victim = $mint->('victim', cn => 'victim');
+    my $twin = $mint->('twin', cn => 'victim', key => $victim);
+    my @part = der_children($victim->der);
+    my ($r, $s) = der_children(substr $part[2][1], 1);
+
+    $s = Math::BigInt->from_hex('ffffffff00000000ffffffffffffffff'
+                                . 'bce6faada7179e84f3b9cac2fc632551')
+         - Math::BigInt->from_hex(unpack 'H*', $s->[1]);
+    $s = $s->to_hex;
+    $s = pack 'H*', length($s) % 2 ? "0$s" : $s;
+
+    $twin->{der} = seq($part[0][2], $part[1][2], bitstring(
+        seq($r->[2], integer(\($s =~ /^[\x80-\xff]/ ? "\0$s" : $s)))));
+
+    spew($twin->pem, pem('CERTIFICATE', $twin->der), slurp($inter->crt));
+
+    my $conf = <<'EOF';
 mtls_ca partners %%PKI%%/root.crt;
+
+mtls_group by_print { fingerprint PRINT; }
+mtls_group by_spki  { spki SPKI; }
+mtls_group not_it   { ca partners; not fingerprint PRINT; }
 
 mtls_group evil_dn  { subject_dn "CN=evil@corp"; }
 mtls_group evil_dir { dirname "CN=evil@corp"; }
@@ -104,8 +127,23 @@ server {
     location /dir     { mtls_allow any; mtls_deny evil_dir; empty_gif; }
     location /not     { mtls_allow not_evil; empty_gif; }
     location /hex     { mtls_allow by_hex; empty_gif; }
+    location /spki    { mtls_allow any; mtls_deny by_spki; empty_gif; }
+    location /print   { mtls_allow by_print; empty_gif; }
 }
 EOF
+
+    $conf =~ s/PRINT/$victim->fingerprint/eg;
+    $conf =~ s/SPKI/$victim->spki_sha256/e;
+
+    $n->config_warns($conf, qr/"fingerprint" in group "not_it" denies.*:5$/m,
+                     'a fingerprint is nothing to deny by');
+    $n->run($conf);
+
+    refused(get($n, '/spki', cert => $twin), 'denied',
+            'a certificate with its other signature is denied by its key');
+    refused(get($n, '/print', cert => $twin), 'no_match',
+            'and not allowed by the fingerprint of the first');
+    allowed(get($n, '/print', cert => $victim), 'which is');
 
     refused(get($n, '/dn', cert => $evil), 'denied', 'a whole name is denied');
     refused(get($n, '/dn', cert => $hidden), 'ambiguous',
