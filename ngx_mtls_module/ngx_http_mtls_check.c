@@ -535,8 +535,9 @@ ngx_http_mtls_check_source(ngx_conf_t *cf, ngx_mtls_source_t *source,
     ngx_array_t *issuers)
 {
     ngx_str_t         *path;
-    ngx_uint_t         i, stale;
+    ngx_uint_t         i, stale, level;
     ngx_array_t        paths;
+    ngx_file_info_t    fi;
     ngx_mtls_error_t   err;
 
     if (ngx_mtls_source_paths(source, cf->temp_pool, NULL, &paths) != NGX_OK) {
@@ -563,10 +564,23 @@ ngx_http_mtls_check_source(ngx_conf_t *cf, ngx_mtls_source_t *source,
                               &stale, &err)
             != NGX_OK)
         {
-            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+            /*
+             * a path that is wrong is the operator's fault, but a file that
+             * is broken must keep nobody from a start or a reload
+             */
+
+            level = (ngx_file_info(path[i].data, &fi) == NGX_FILE_ERROR
+                     || !ngx_is_file(&fi)
+                     || access((char *) path[i].data, R_OK) == -1)
+                    ? NGX_LOG_EMERG : NGX_LOG_WARN;
+
+            ngx_log_error(level, cf->log, 0,
                           "%*s, for \"mtls_crl\" in %V:%ui",
                           err.len, err.text, &source->file, source->line);
-            return NGX_ERROR;
+
+            if (level == NGX_LOG_EMERG) {
+                return NGX_ERROR;
+            }
         }
 
         if (stale) {

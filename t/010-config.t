@@ -492,13 +492,16 @@ spew("$dir/cut.crl",
 
 refuses("CRL: $_->[0]", "$BOTH\nmtls_crl $dir/$_->[1]; #!\n", $_->[2]) for (
     ['no such file', 'no.crl', qr/"\S*no.crl": cannot be opened/],
-    ['an empty file', 'empty', qr/"\S*empty"/],
     ['a folder', 'folder', qr/"\S*folder": not a regular file/],
-    ['text', 'text', qr/"\S*text"/],
-    ['a certificate', 'der.crt', qr/"\S*der.crt"/],
-    ['cut off', 'cut.crl', qr/"\S*cut.crl"/],
     ['a glob in no folder', 'no/*.crl', qr{cannot look for "\S*/no/\*\.crl"}],
 );
+
+# a file that came to be broken must not keep nginx from a start or a reload
+
+$n->config_warns("$BOTH mtls_crl %%PKI%%/inter.crl $dir/$_->[1]; $SERVER",
+                 qr/\[warn\].*"\S*$_->[1]"/, "warning: CRL: $_->[0]")
+    for (['an empty file', 'empty'], ['text', 'text'],
+         ['a certificate', 'der.crt'], ['cut off', 'cut.crl']);
 
 refuses("CRL: issuer=, $_->[0]",
         "$BOTH\nmtls_crl %%PKI%%/root.crl issuer=$dir/$_->[1]; #!\n", $_->[2])
