@@ -8,6 +8,7 @@ use lib "$FindBin::Bin/lib";
 use Mtls::Test;
 use Mtls::DER qw(:all);
 
+use Digest::SHA qw(hmac_sha256);
 use Math::BigInt;
 use POSIX qw(mkfifo);
 
@@ -303,6 +304,187 @@ EOF
 
     is(join(' ', grep { !$said{$_} && !/^(?:locked|outsider)$/ } sort keys %forge), '',
        'and each forgery is in the log');
+
+    $n->stop;
+}
+
+
+# Sessions: whoever has a ticket key can put anything into a ticket but our MAC.
+
+{
+    my $n = Mtls::Test->new(pki => $pki);
+    my ($bob, $other) = ($pki->bob, $pki->other);
+
+    my $key = join '', map { chr rand 256 } 1 .. 80;
+    spew($n->dir . '/ticket.key', $key);
+
+    my $aes = sub {
+        my ($how, $iv, $data) = @_;
+
+        spew($n->dir . '/aes', $data);
+
+        my ($code, $out) = command(qw(openssl enc -aes-256-cbc), $how,
+                                   '-K', unpack('H*', substr $key, 48),
+                                   '-iv', unpack('H*', $iv),
+                                   '-in', $n->dir . '/aes');
+
+        return $code ? die "openssl enc" : $out;
+    };
+
+    # the client's session with a ticket in which "edit" has changed the fields
+    # of the server's: { tag => whole element }
+
+    my $forge = sub {
+        my ($session, $edit) = @_;
+
+        my @mine = der_children($session->{der});
+        my ($ticket) = map { (der_read($_->[1]))[1] }
+                       grep { $_->[0] == 0xaa } @mine;
+        my ($name, $iv, $data) = unpack 'a16 a16 a*', substr $ticket, 0, -32;
+
+        my @field = der_children($aes->('-d', $iv, $data));
+        my %field = map { $_->[0] => $_->[2] } splice @field, 5;
+
+        $edit->(\%field);
+
+        $data = seq(map({ $_->[2] } @field),
+                    map { $field{$_} } sort { $a <=> $b } keys %field);
+        $data = $name . $iv . $aes->('-e', $iv, $data);
+        $data .= hmac_sha256($data, substr $key, 16, 32);
+
+        my $der = seq(map { $_->[0] == 0xaa ? explicit(10, octets($data))
+                                            : $_->[2] } @mine);
+
+        return bless { %$session, der => $der }, ref $session;
+    };
+
+    my $conf = <<'EOF';
+mtls_ca partners %%PKI%%/root.crt;
+%%MTLS%%
+
+mtls_group bob { subject cn bob; identity "b:$mtls_subject_cn"; }
+
+ssl_session_ticket_key %%DIR%%/ticket.key;
+ssl_session_timeout TIMEOUT;
+
+server {
+    listen 127.0.0.1:%%PORT_0%% ssl; %%TLS%%
+    location / { mtls_allow any; empty_gif; }
+    location /bob { mtls_allow bob; empty_gif; }
+}
+
+# a default server that is nginx's own, and one that is not
+
+server {
+    listen 127.0.0.1:%%PORT_1%% ssl; %%CERT%%
+    server_name localhost;
+    ssl_verify_client optional;
+    ssl_client_certificate %%PKI%%/cas.pem;
+    mtls off;
+    location / { add_header X-Verify "$ssl_client_verify $ssl_client_s_dn";
+                 empty_gif; }
+}
+
+server {
+    listen 127.0.0.1:%%PORT_1%% ssl; %%TLS%%
+    server_name judged;
+    location / { mtls_allow any; empty_gif; }
+    location /bob { mtls_allow bob; empty_gif; }
+    location /open { empty_gif; }
+}
+
+# no verification here: nobody has a certificate
+
+server {
+    listen 127.0.0.1:%%PORT_2%% ssl; %%CERT%%
+    server_name localhost;
+    location / { empty_gif; }
+}
+EOF
+
+    $n->run($conf =~ s/TIMEOUT/1h/r);
+
+    my (@old, $record);
+
+    for my $tls ('1.2', '1.3') {
+        my $s = session($n, cert => $alice, tls => $tls);
+        my $b = session($n, cert => $bob, tls => $tls);
+        my $as = sub {
+            my $cert = shift;
+            return explicit(3, $cert->der);
+        };
+
+        push @old, $s;
+        is($s->kind, "TLS $tls ticket", "TLS $tls: a ticket");
+        is($s->get('/', cert => undef)->{reused}, 1, "$tls: it is good");
+
+        my $same = $forge->($s, sub { });
+        allowed($same->get('/', cert => undef), "$tls: and so is our copy");
+
+        $forge->($b, sub { $record = shift->{0xb2} });
+
+        for my $try (
+            ['another certificate', sub { shift->{0xa3} = $as->($bob) }],
+            ['without a record', sub { my $f = shift; delete $f->{0xb2};
+                                       $f->{0xa3} = $as->($bob) }],
+            ['an empty record', sub { my $f = shift;
+                                      $f->{0xb2} = explicit(18, octets(''));
+                                      $f->{0xa3} = $as->($bob) }],
+            ['a record of zeroes', sub {
+                 my $f = shift;
+                 $f->{0xb2} =~ s/(.{66})\z/"\0" x 66/se;
+                 $f->{0xa3} = $as->($bob) }],
+            ['a foreign certificate', sub { shift->{0xa3} = $as->($other) }],
+            ["another one's record", sub { shift->{0xb2} = $record }],
+            ['no certificate', sub { delete shift->{0xa3} }])
+        {
+            my ($name, $edit) = @$try;
+            my $f = $forge->($s, $edit);
+
+            refused($f->get('/bob', cert => undef), 'no_cert',
+                    "TLS $tls: $name");
+        }
+
+        # a server without a record's server: what nginx believes is nginx's
+
+        my $f = $forge->($s, sub { my $f = shift; delete $f->{0xb2};
+                                   $f->{0xa3} = $as->($other) });
+
+        for my $sni ('localhost', 'judged') {
+            my $r = $f->get('/bob', cert => undef, port => 1, sni => $sni,
+                            host => 'judged');
+
+            ok($r->{status} == 403
+               && $r->header('X-Mtls-Reason') =~ /^(?:wrong_ca|no_cert)$/
+               || $r->{status} == 421,
+               "TLS $tls: by a server that is off, SNI $sni")
+                or diag("$r->{status} " . ($r->header('X-Mtls-Reason') // '-'));
+        }
+
+        is($s->get('/', cert => undef, port => 2)->{status}, 200,
+           "TLS $tls: to a server that asks nobody");
+    }
+
+    # a new start has a new key, whatever the tickets say
+
+    $n->stop;
+    $n->run($conf =~ s/TIMEOUT/2s/r);
+
+    refused($_->get('/', cert => undef), 'no_cert', 'a session of before')
+        for @old;
+
+    # the clock of a session is set back with each use, that of the record not
+
+    my $s = session($n, cert => $alice, tls => '1.3');
+
+    sleep 3;
+
+    refused($forge->($s, sub {
+                my $f = shift;
+                $f->{0xa1} = explicit(1, integer(time));
+                $f->{0xa2} = explicit(2, integer(100_000));
+            })->get('/', cert => undef),
+            'no_cert', 'a session whose time was set');
 
     $n->stop;
 }
