@@ -573,7 +573,11 @@ ngx_mtls_attribute_avas(ngx_mtls_certificate_t *cert, ngx_mtls_name_t *name,
 
     for (ava = name->avas; ava < last; ava++) {
 
+        /* the last octet tells nearly all of them apart */
+
         if (ava->oid.len != attr->oid.len
+            || ava->oid.data[ava->oid.len - 1]
+               != attr->oid.data[attr->oid.len - 1]
             || ngx_memcmp(ava->oid.data, attr->oid.data, ava->oid.len) != 0)
         {
             continue;

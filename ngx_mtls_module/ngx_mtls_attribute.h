@@ -91,11 +91,11 @@ ngx_uint_t ngx_mtls_attribute_doubtful(ngx_mtls_certificate_t *cert,
     ngx_mtls_attribute_t *attr);
 
 /*
- * The text of a variable: the only value with control octets (0x00–0x1f,
- * 0x7f) percent-encoded; several values joined with "," each with "," "%"
- * "\"" "\\" and octets outside 0x20–0x7e percent-encoded, an undefined one as
- * nothing; "" if there is none or the only one is undefined.  From "pool"
- * where it must be built.
+ * The text of a variable: a single value with control octets (0x00–0x1f,
+ * 0x7f) percent-encoded; a list (of SANs, purposes or policies, also of one)
+ * joined with "," each value with "," "%" "\"" "\\" and octets outside
+ * 0x20–0x7e percent-encoded, an undefined one as nothing; "" if there is none
+ * or the only one is undefined.  From "pool" where it must be built.
  */
 ngx_int_t ngx_mtls_attribute_text(ngx_pool_t *pool,
     ngx_mtls_certificate_t *cert, ngx_mtls_attribute_t *attr,

@@ -11,6 +11,9 @@
 
 static ngx_int_t ngx_mtls_attribute_days(ngx_pool_t *pool,
     ngx_mtls_certificate_t *cert, ngx_str_t *text);
+static ngx_uint_t ngx_mtls_attribute_multi(ngx_mtls_attribute_t *attr);
+static ngx_uint_t ngx_mtls_attribute_plain(ngx_mtls_attribute_t *attr,
+    ngx_str_t *value, ngx_uint_t multi);
 static ngx_uint_t ngx_mtls_attribute_escaped(u_char c, ngx_uint_t multi);
 static size_t ngx_mtls_attribute_escape(u_char *dst, ngx_str_t *value,
     ngx_uint_t multi);
@@ -39,21 +42,26 @@ ngx_mtls_attribute_text(ngx_pool_t *pool, ngx_mtls_certificate_t *cert,
         return NGX_OK;
     }
 
-    multi = (values.n > 1);
+    /* one value that could be a list is written as the list of one */
 
-    len = values.n - 1;
+    multi = ngx_mtls_attribute_multi(attr);
 
-    for (i = 0; i < values.n; i++) {
-        len += ngx_mtls_attribute_escape(NULL, &values.elts[i], multi);
-    }
-
-    if (values.n == 1 && len == values.elts[0].len) {
+    if (values.n == 1
+        && ngx_mtls_attribute_plain(attr, &values.elts[0], multi))
+    {
+        /* nearly always: nothing is copied */
 
         if (values.elts[0].data) {
             *text = values.elts[0];
         }
 
         return NGX_OK;
+    }
+
+    len = values.n - 1;
+
+    for (i = 0; i < values.n; i++) {
+        len += ngx_mtls_attribute_escape(NULL, &values.elts[i], multi);
     }
 
     p = ngx_pnalloc(pool, len);
@@ -99,6 +107,61 @@ ngx_mtls_attribute_days(ngx_pool_t *pool, ngx_mtls_certificate_t *cert,
     text->len = ngx_sprintf(text->data, "%L", left) - text->data;
 
     return NGX_OK;
+}
+
+
+/* whether the text is that of a list, however many values there are */
+
+static ngx_uint_t
+ngx_mtls_attribute_multi(ngx_mtls_attribute_t *attr)
+{
+    return attr->index == 0
+           && attr->id >= NGX_MTLS_ATTR_DNS
+           && attr->id <= NGX_MTLS_ATTR_POLICY;
+}
+
+
+/* whether a value alone is a text as it is */
+
+static ngx_uint_t
+ngx_mtls_attribute_plain(ngx_mtls_attribute_t *attr, ngx_str_t *value,
+    ngx_uint_t multi)
+{
+    u_char    *p, *last;
+    uint64_t   w, del;
+
+    if (attr->id >= NGX_MTLS_ATTR_FINGERPRINT
+        && attr->id <= NGX_MTLS_ATTR_KEY_TYPE)
+    {
+        /* what we spelled ourselves */
+        return 1;
+    }
+
+    p = value->data;
+    last = p + value->len;
+
+    /* eight octets at a time: one below 0x20, or equal to 0x7f */
+
+    for ( /* void */ ; !multi && last - p >= 8; p += 8) {
+        ngx_memcpy(&w, p, 8);
+
+        del = w ^ 0x7f7f7f7f7f7f7f7f;
+
+        if ((((w - 0x2020202020202020) & ~w)
+             | ((del - 0x0101010101010101) & ~del))
+            & 0x8080808080808080)
+        {
+            return 0;
+        }
+    }
+
+    for ( /* void */ ; p < last; p++) {
+        if (ngx_mtls_attribute_escaped(*p, multi)) {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 

@@ -120,7 +120,8 @@ my @cases = (
                 san_uri_2 => 'https://h/a/b/c',
                 san_email => 'Bob@example.com', san_ip_1 => '192.0.2.7',
                 san_ip_2 => '2001:db8::7', san_upn => 'bob@corp',
-                san_rid => '1.2.3.4', san_dirname => 'CN=y,O=X',
+                san_rid => '1.2.3.4', san_dirname => 'CN=y%2CO=X',
+                san_dirname_1 => 'CN=y,O=X',
                 san_uri_3 => '' },
       true => ['dns a.example.com', 'dns A.EXAMPLE.com', 'dns *.example.com',
                'uri urn:dev:1', 'uri ^~urn:dev:', 'uri https://h/a/*/c',
@@ -148,6 +149,12 @@ my @cases = (
       cert => { cn => 'j', san => [[uri => 'urn:a,b'], [uri => 'urn:c%d"']] },
       vars => { san_uri => 'urn:a%2Cb,urn:c%25d%22', san_uri_1 => 'urn:a,b' },
       true => ['uri urn:a,b'] },
+
+    { name => 'one value that looks like two',
+      cert => { cn => 'l', san => [[uri => 'urn:a,urn:admin']] },
+      vars => { san_uri => 'urn:a%2Curn:admin', san => 'uri:urn:a%2Curn:admin',
+                san_uri_1 => 'urn:a,urn:admin' },
+      false => ['uri urn:admin'] },
 
     { name => 'usage, policies, extensions',
       cert => { cn => 'e', eku => ['clientAuth', '1.2.3.4'],
