@@ -75,7 +75,8 @@ my @facts = (
     mtls_san_ip            => '192.0.2.1,2001:db8::1',
     mtls_san_upn           => 'rich@corp',
     mtls_san_rid           => '1.2.3',
-    mtls_san_dirname       => 'CN=y,O=x',
+    mtls_san_dirname       => 'CN=y%2CO=x',
+    mtls_san_dirname_1     => 'CN=y,O=x',
     mtls_san               => 'dns:a.example,dns:b.example,uri:urn:a%2Cb,'
                               . 'uri:urn:%252C,email:Rich@example.com,'
                               . 'ip:192.0.2.1,ip:2001:db8::1,upn:rich@corp,'
@@ -364,6 +365,10 @@ is(client(undef), '- ca= groups= off=', 'client: none');
 %got = received(by($pki->self, '/off'));
 is($got{mtls_subject_cn}, 'alice', 'a fact does not say that it is true');
 is($got{mtls_group_alice}, '', 'but a group does');
+
+%got = received(by(cert(cn => 'x', san => [[uri => 'urn:a,urn:b']]), '/off'));
+is("$got{mtls_san_uri} $got{mtls_san_uri_1}", 'urn:a%2Curn:b urn:a,urn:b',
+   'one value with a comma is not two');
 
 %got = received(get($n, '/', port => 1, plain => 1));
 is(join('', map { $got{$_} } grep { $_ ne 'mtls_reason' } @all), '',
