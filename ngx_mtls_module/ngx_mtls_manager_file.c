@@ -18,6 +18,10 @@
 
 static void ngx_mtls_manager_scan(ngx_mtls_manager_t *m,
     ngx_mtls_manager_source_t *source, ngx_array_t *paths);
+static void ngx_mtls_manager_unseen(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file);
+static ngx_mtls_manager_file_t *ngx_mtls_manager_successor(
+    ngx_mtls_manager_file_t *file, ngx_mtls_table_header_t *header);
 static ngx_uint_t ngx_mtls_manager_issuer(ngx_mtls_manager_source_t *source);
 static void ngx_mtls_manager_check(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file);
@@ -126,17 +130,85 @@ ngx_mtls_manager_scan(ngx_mtls_manager_t *m,
 
         /* one that is queued is found to be gone when its turn comes */
 
-        if (file->seen || file->queued) {
+        if (!file->seen && !file->queued) {
+            ngx_mtls_manager_unseen(m, file);
+        }
+    }
+}
+
+
+/*
+ * What a glob no longer means.  Its tables stay, unless each is superseded by
+ * one of another file: names that say a date would otherwise add up for ever.
+ */
+
+static void
+ngx_mtls_manager_unseen(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
+{
+    ngx_uint_t                i;
+    ngx_mtls_manager_file_t  *other;
+
+    other = NULL;
+
+    for (i = 0; i < file->tables.n; i++) {
+        other = ngx_mtls_manager_successor(file, &file->tables.headers[i]);
+
+        if (other == NULL) {
+            ngx_mtls_manager_lost(m, file, NGX_ENOENT);
+            return;
+        }
+    }
+
+    if (other) {
+        ngx_log_error(NGX_LOG_NOTICE, m->log, 0,
+                      "mtls_crl: CRL file \"%V\", which has vanished, is "
+                      "superseded by \"%V\"",
+                      &file->node.str, &other->node.str);
+
+        m->changed = 1;
+        ngx_mtls_manager_renew(m);
+    }
+
+    ngx_mtls_manager_forget(file);
+}
+
+
+/* the file of the same source that has the same list, or a later one of it */
+
+static ngx_mtls_manager_file_t *
+ngx_mtls_manager_successor(ngx_mtls_manager_file_t *file,
+    ngx_mtls_table_header_t *header)
+{
+    ngx_uint_t                i;
+    ngx_queue_t              *q;
+    ngx_mtls_manager_file_t  *other;
+    ngx_mtls_table_header_t  *h;
+
+    for (q = ngx_queue_head(&file->source->files);
+         q != ngx_queue_sentinel(&file->source->files);
+         q = ngx_queue_next(q))
+    {
+        other = ngx_queue_data(q, ngx_mtls_manager_file_t, link);
+
+        if (other == file) {
             continue;
         }
 
-        if (file->tables.n) {
-            ngx_mtls_manager_lost(m, file, NGX_ENOENT);
+        for (i = 0; i < other->tables.n; i++) {
+            h = &other->tables.headers[i];
 
-        } else {
-            ngx_mtls_manager_forget(file);
+            if (h->nanchors >= header->nanchors
+                && (ngx_mtls_crl_older(header, h)
+                    || ngx_memcmp(header->source_hash, h->source_hash,
+                                  NGX_MTLS_HASH_LEN)
+                       == 0))
+            {
+                return other;
+            }
         }
     }
+
+    return NULL;
 }
 
 

@@ -246,12 +246,29 @@ EOF
     install_crl("$dir/root.crl", $root->crl);
     install_crl("$dir/inter.crl", $inter->crl);
 
+    # a list whose file has another name each day
+
+    my $dated = $pki->ca(name => 'dated-ca', issuer => $root, cn => 'dated CA');
+    my $held = $pki->cert(name => 'held', cn => 'held', issuer => $dated);
+
+    mkdir $n->dir . '/dated' or die;
+
+    my $day = sub {
+        my ($day, %arg) = @_;
+        install_crl($n->dir . "/dated/$day.crl", $dated->crl(%arg));
+    };
+
+    my $gone = sub { unlink $n->dir . "/dated/$_[0].crl" or die };
+
+    $day->(1, number => 1, revoked => [$held]);
+
     my $files = join ' ', map { '%%PKI%%/' . "$_-ca.crt" } sort keys %forge;
 
     $n->run(<<"EOF");
-mtls_ca partners %%PKI%%/root.crt %%PKI%%/inter.crt $files;
+mtls_ca partners %%PKI%%/root.crt %%PKI%%/inter.crt %%PKI%%/dated-ca.crt $files;
 mtls_ca others   %%PKI%%/other_root.crt %%PKI%%/outsider.crt;
 mtls_crl %%DIR%%/crl/*.crl refresh=1s;
+mtls_crl %%DIR%%/dated/*.crl refresh=1s;
 %%MTLS%%
 
 server {
@@ -284,6 +301,8 @@ EOF
     symlink 'loop.crl', "$dir/loop.crl" or die;
     chmod 0, "$dir/locked.crl";
 
+    $day->(2, number => 3);
+
     # the last one in the order of the manager's work
 
     $n->mark;
@@ -304,6 +323,28 @@ EOF
 
     is(join(' ', grep { !$said{$_} && !/^(?:locked|outsider)$/ } sort keys %forge), '',
        'and each forgery is in the log');
+
+    refused(get($n, '/strict', cert => $held), 'revoked',
+            'one of two lists of a CA names a client');
+
+    # an older list than that of today takes no place, a later one does
+
+    $n->mark;
+    $day->(3, number => 2, revoked => [$held]);
+    $gone->(1);
+    ok($n->wait_error(qr{/1\.crl", which has vanished, is superseded by}, 8),
+       'what is superseded and gone does not stay for ever');
+
+    $gone->(2);
+    ok($n->wait_error(qr{/2\.crl" has vanished .*the last good one stays}, 8),
+       'the latest stays');
+    refused(get($n, '/strict', cert => $held), 'revoked', 'and an older one counts');
+
+    $gone->(3);
+    ok($n->wait_error(qr{/3\.crl", which has vanished, is superseded by}, 8),
+       'until it is gone');
+    wait_for(sub { get($n, '/strict', cert => $held)->{status} == 200 }, 5);
+    allowed(get($n, '/strict', cert => $held), 'the latest counts alone');
 
     $n->stop;
 }
