@@ -25,7 +25,6 @@ static void ngx_http_mtls_record_cleanup(void *data);
 static ngx_int_t ngx_http_mtls_judge(ngx_http_request_t *r,
     ngx_http_mtls_record_t *record, ngx_mtls_decision_t *decision,
     ngx_mtls_verdict_t **verdict);
-static ngx_int_t ngx_http_mtls_status(ngx_mtls_reason_e reason);
 static ngx_int_t ngx_http_mtls_refuse(ngx_http_request_t *r,
     ngx_http_mtls_record_t *record);
 static void ngx_http_mtls_log_refusal(ngx_http_request_t *r,
@@ -34,7 +33,6 @@ static ngx_int_t ngx_http_mtls_wait(ngx_http_request_t *r,
     ngx_http_mtls_record_t *record);
 static void ngx_http_mtls_wait_handler(ngx_event_t *ev);
 static void ngx_http_mtls_wait_cleanup(void *data);
-static ngx_int_t ngx_http_mtls_retry_after(ngx_http_request_t *r);
 
 
 ngx_int_t
@@ -384,40 +382,14 @@ ngx_http_mtls_session(ngx_http_request_t *r, ngx_mtls_session_t **session)
 }
 
 
-static ngx_int_t
-ngx_http_mtls_status(ngx_mtls_reason_e reason)
-{
-    switch (reason) {
-
-    case NGX_MTLS_REASON_EARLY_DATA:
-        return 425;    /* RFC 8470 5.2 */
-
-    case NGX_MTLS_REASON_LOADING:
-        return NGX_HTTP_SERVICE_UNAVAILABLE;
-
-    default:
-        return NGX_HTTP_FORBIDDEN;
-    }
-}
-
-
 /* the answer to a refused request */
 
 static ngx_int_t
 ngx_http_mtls_refuse(ngx_http_request_t *r, ngx_http_mtls_record_t *record)
 {
-    ngx_int_t                  status;
-    ngx_mtls_reason_e          reason;
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_mtls_reason_e  reason;
 
     reason = record->decision.reason;
-    status = ngx_http_mtls_status(reason);
-
-    if (reason == NGX_MTLS_REASON_LOADING
-        && ngx_http_mtls_retry_after(r) != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
 
     if ((reason == NGX_MTLS_REASON_REVOKED
          || reason == NGX_MTLS_REASON_EXPIRED)
@@ -428,39 +400,7 @@ ngx_http_mtls_refuse(ngx_http_request_t *r, ngx_http_mtls_record_t *record)
         r->keepalive = 0;    /* means nothing to an HTTP/2 stream */
     }
 
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    if (clcf->satisfy == NGX_HTTP_SATISFY_ANY
-        && !ngx_mtls_reason_soft(reason))
-    {
-        /* an address or a password does not make a bad certificate good */
-
-        ngx_http_finalize_request(r, status);
-        return NGX_DONE;
-    }
-
-    return status;
-}
-
-
-static ngx_int_t
-ngx_http_mtls_retry_after(ngx_http_request_t *r)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    h->hash = 1;
-    ngx_str_set(&h->key, "Retry-After");
-    ngx_str_set(&h->value, "5");
-#if (nginx_version >= 1023000)
-    h->next = NULL;
-#endif
-
-    return NGX_OK;
+    return ngx_http_mtls_error_answer(r, reason);
 }
 
 

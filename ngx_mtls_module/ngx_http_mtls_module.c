@@ -115,6 +115,13 @@ static ngx_command_t  ngx_http_mtls_commands[] = {
       offsetof(ngx_http_mtls_loc_conf_t, rules.early_data),
       ngx_http_mtls_early_data_values },
 
+    { ngx_string("mtls_error"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_mtls_error,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("mtls_state_path"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_http_mtls_state_path,
@@ -363,6 +370,10 @@ ngx_http_mtls_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->rules.allow == NULL) {
         conf->rules.allow = prev->rules.allow;
+    }
+
+    if (conf->error == NULL) {
+        conf->error = prev->error;
     }
 
     if (ngx_http_mtls_merge_deny(cf, prev->rules.deny, &conf->rules.deny)

@@ -49,8 +49,16 @@ typedef struct {
 } ngx_http_mtls_srv_conf_t;
 
 
+/* one mtls_error */
+typedef struct {
+    ngx_uint_t                     form;
+    ngx_uint_t                    *status;      /* by reason; 0: its own */
+} ngx_http_mtls_error_t;
+
+
 typedef struct {
     ngx_mtls_rules_t               rules;
+    ngx_http_mtls_error_t         *error;       /* NULL: none */
 
     ngx_str_t                      mode_file;   /* of this level's "mtls" */
     ngx_uint_t                     mode_line;
@@ -119,6 +127,13 @@ ngx_int_t ngx_http_mtls_preview(ngx_http_request_t *r,
 ngx_int_t ngx_http_mtls_access_handler(ngx_http_request_t *r);
 
 /*
+ * Answers a refused request as mtls_error says; what the access handler is to
+ * return.
+ */
+ngx_int_t ngx_http_mtls_error_answer(ngx_http_request_t *r,
+    ngx_mtls_reason_e reason);
+
+/*
  * Why nginx itself refused the request before any phase (495, 496, 497, 421);
  * NGX_MTLS_REASON_NONE: it did not.
  */
@@ -156,6 +171,7 @@ char *ngx_http_mtls_rule(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_mtls_crl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_mtls_revocation(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_mtls_error(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_mtls_state_path(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_mtls_zone_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
