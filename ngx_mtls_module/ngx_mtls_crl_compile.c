@@ -438,8 +438,7 @@ ngx_mtls_crl_rollback(ngx_mtls_crl_batch_t *batch, ngx_mtls_crl_item_t *item)
 
         return ngx_mtls_crl_refuse(batch->err, "the CRL of \"%V\" is older"
                                    " (%*s) than the loaded one (%*s); if its"
-                                   " CA really began anew, remove what is in"
-                                   " mtls_state_path and restart nginx",
+                                   " CA really began anew, restart nginx",
                                    &item->crl.name, (size_t) (p - new), new,
                                    (size_t) (q - old), old);
     }

@@ -15,6 +15,11 @@
 #include <ngx_mtls_run.h>
 
 
+/* that a CRL is past its nextUpdate was said; that its grace is over, too */
+#define NGX_MTLS_MANAGER_STALE     1
+#define NGX_MTLS_MANAGER_EXPIRED   2
+
+
 /* a source of the configuration */
 typedef struct {
     ngx_mtls_source_t             *conf;
@@ -43,7 +48,7 @@ typedef struct {
 typedef struct {
     ngx_mtls_table_header_t       *headers;
     ngx_mtls_crl_made_t           *made;
-    u_char                        *stale;      /* and it was said */
+    u_char                        *stale;      /* what was said of them */
     ngx_uint_t                     n;
 } ngx_mtls_manager_tables_t;
 

@@ -311,26 +311,49 @@ ngx_mtls_manager_time(u_char *buf, int64_t time)
 void
 ngx_mtls_manager_stale(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
 {
+    time_t                    now;
     u_char                    next[NGX_MTLS_MANAGER_TEXT];
+    u_char                   *stale;
     ngx_uint_t                i;
     ngx_mtls_table_header_t  *header;
 
+    now = ngx_time();
+
     for (i = 0; i < file->tables.n; i++) {
         header = &file->tables.headers[i];
+        stale = &file->tables.stale[i];
 
-        if (file->tables.stale[i]
+        if (*stale == NGX_MTLS_MANAGER_EXPIRED
             || (header->flags & NGX_MTLS_CRL_NO_NEXT)
-            || header->next_update > ngx_time())
+            || header->next_update > now)
         {
             continue;
         }
 
-        file->tables.stale[i] = 1;
-
         ngx_mtls_manager_time(next, header->next_update);
+
+        if (now - header->next_update >= file->source->conf->grace) {
+            *stale = NGX_MTLS_MANAGER_EXPIRED;
+
+            ngx_log_error(NGX_LOG_ERR, m->log, 0,
+                          "mtls_crl: CRL file \"%V\" is too old: its next "
+                          "update was due %s; what it lists stays revoked, "
+                          "the other certificates of its CA are now "
+                          "\"unknown\"", &file->node.str, next);
+            continue;
+        }
+
+        if (*stale == NGX_MTLS_MANAGER_STALE) {
+            continue;
+        }
+
+        *stale = NGX_MTLS_MANAGER_STALE;
 
         ngx_log_error(NGX_LOG_WARN, m->log, 0,
                       "mtls_crl: CRL file \"%V\" is stale: its next update "
-                      "was due %s", &file->node.str, next);
+                      "was due %s; it counts for another %T s",
+                      &file->node.str, next,
+                      (time_t) (file->source->conf->grace
+                                - (now - header->next_update)));
     }
 }

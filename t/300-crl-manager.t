@@ -284,14 +284,18 @@ SKIP: {
     my $m = new_nginx();
 
     crl('off.crl', $inter->crl(number => 500, next => 2), $m);
-    start($m, "mtls_crl %%DIR%%/crl/off.crl refresh=off;\n"
+    start($m, "mtls_crl %%DIR%%/crl/off.crl refresh=off grace=2s;\n"
               . "mtls_revocation leaf;");
 
     allowed(get($m, '/', cert => $alice), 'fresh');
     ok($m->wait_error(qr/\[warn\].*off.crl" is stale/, 6), 'it goes stale');
     crl('off.crl', $inter->crl(number => 501), $m);
-    sleep 2.2;
+    ok($m->wait_error(qr/\[error\].*off.crl" is too old: .* "unknown"/, 6),
+       'its grace ends, too');
+    refused(get($m, '/', cert => $alice), 'revocation_unknown', 'and so it is');
+    sleep 1.2;
     is($m->error_lines(qr/is stale/), 1, 'which is said once');
+    is($m->error_lines(qr/is too old/), 1, 'and so is that');
     is($m->error_lines(qr/loaded CRL/), 1, 'refresh=off looks at nothing');
     $m->reload;
     ok($m->wait_error(qr/number 501,/, 5), 'a reload does');

@@ -209,8 +209,7 @@ test_rollback(void **state)
     ngx_mtls_table_header_t   loaded;
 
 #define REMEDY                                                               \
-        "; if its CA really began anew, remove what is in mtls_state_path"   \
-        " and restart nginx"
+        "; if its CA really began anew, restart nginx"
 
     a = compile_crl(&c->ca, "07");
     compile_good(a.data, a.len, 1);
