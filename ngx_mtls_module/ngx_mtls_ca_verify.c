@@ -14,6 +14,7 @@
 
 
 #define NGX_MTLS_CA_REACH_MAX    128    /* certificates above a CRL's signer */
+#define NGX_MTLS_CA_CHECKS_MAX   128    /* signatures that are checked then */
 
 #define NGX_MTLS_TRUST_BITS      (8 * sizeof(uintptr_t))
 
@@ -46,7 +47,7 @@ static ngx_int_t ngx_mtls_ca_reached(ngx_mtls_ca_t *ca, ngx_mtls_ca_reached_t
 static ngx_mtls_anchor_t *ngx_mtls_ca_vouching(ngx_mtls_ca_reached_t *reached,
     X509_STORE_CTX *store, ngx_uint_t *depth);
 static ngx_int_t ngx_mtls_ca_climb(X509 *issuer, X509 *subject, ngx_array_t
-    *queue);
+    *queue, ngx_uint_t *checks);
 
 
 ngx_mtls_trust_t *
@@ -330,7 +331,7 @@ ngx_mtls_ca_reach(ngx_mtls_ca_t *ca, X509 *cert, STACK_OF(X509) *extra,
     u_char               *der, *p;
     size_t                len;
     X509                **x509;
-    ngx_uint_t            i, k;
+    ngx_uint_t            i, k, checks;
     ngx_array_t           found, queue;
     ngx_mtls_anchor_t   **file;
     ngx_mtls_ca_entry_t  *entry;
@@ -348,8 +349,12 @@ ngx_mtls_ca_reach(ngx_mtls_ca_t *ca, X509 *cert, STACK_OF(X509) *extra,
     }
 
     *x509 = cert;
+    checks = 0;
 
-    /* the queue grows while it is walked */
+    /*
+     * The queue grows while it is walked.  Certificates beside a CRL may be
+     * anybody's, and each may have signed each other.
+     */
 
     for (i = 0; i < queue.nelts && i < NGX_MTLS_CA_REACH_MAX; i++) {
         x509 = queue.elts;
@@ -375,7 +380,7 @@ ngx_mtls_ca_reach(ngx_mtls_ca_t *ca, X509 *cert, STACK_OF(X509) *extra,
         file = ca->certs.elts;
 
         for (k = 0; k < ca->certs.nelts; k++) {
-            if (ngx_mtls_ca_climb(file[k]->cert.x509, cert, &queue)
+            if (ngx_mtls_ca_climb(file[k]->cert.x509, cert, &queue, &checks)
                 != NGX_OK)
             {
                 return NGX_ERROR;
@@ -383,7 +388,8 @@ ngx_mtls_ca_reach(ngx_mtls_ca_t *ca, X509 *cert, STACK_OF(X509) *extra,
         }
 
         for (j = 0; j < sk_X509_num(extra); j++) {
-            if (ngx_mtls_ca_climb(sk_X509_value(extra, j), cert, &queue)
+            if (ngx_mtls_ca_climb(sk_X509_value(extra, j), cert, &queue,
+                                  &checks)
                 != NGX_OK)
             {
                 return NGX_ERROR;
@@ -403,15 +409,17 @@ ngx_mtls_ca_reach(ngx_mtls_ca_t *ca, X509 *cert, STACK_OF(X509) *extra,
 /* queues a certificate that issued the subject, by name, usage and signature */
 
 static ngx_int_t
-ngx_mtls_ca_climb(X509 *issuer, X509 *subject, ngx_array_t *queue)
+ngx_mtls_ca_climb(X509 *issuer, X509 *subject, ngx_array_t *queue,
+    ngx_uint_t *checks)
 {
     X509        **x509;
     EVP_PKEY     *key;
     ngx_uint_t    i;
 
-    if (X509_NAME_cmp(X509_get_subject_name(issuer),
-                      X509_get_issuer_name(subject))
-        != 0)
+    if (*checks == NGX_MTLS_CA_CHECKS_MAX
+        || X509_NAME_cmp(X509_get_subject_name(issuer),
+                         X509_get_issuer_name(subject))
+           != 0)
     {
         return NGX_OK;
     }
@@ -423,6 +431,8 @@ ngx_mtls_ca_climb(X509 *issuer, X509 *subject, ngx_array_t *queue)
             return NGX_OK;
         }
     }
+
+    (*checks)++;
 
     key = X509_get0_pubkey(issuer);
 

@@ -20,6 +20,9 @@
 /* keys of one name that are tried, each may cost a hash of the whole CRL */
 #define NGX_MTLS_CRL_KEYS_MAX      16
 
+/* certificates of one name beside the CRL that are looked at */
+#define NGX_MTLS_CRL_EXTRA_MAX     16
+
 /* how far a certificate came, so that the best one's error is told */
 #define NGX_MTLS_CRL_NO_CERT       0
 #define NGX_MTLS_CRL_OTHER_KEY     1
@@ -452,13 +455,15 @@ ngx_mtls_crl_extra(ngx_mtls_crl_search_t *search)
     X509             *x509;
     u_char            hash[NGX_MTLS_HASH_LEN];
     size_t            len;
+    ngx_uint_t        named;
     ngx_mtls_der_t    der;
     const u_char     *data;
     ngx_mtls_name_t   name;
 
     n = search->extra ? sk_X509_num(search->extra) : 0;
+    named = 0;
 
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < n && named < NGX_MTLS_CRL_EXTRA_MAX; i++) {
         x509 = sk_X509_value(search->extra, i);
 
         if (X509_NAME_get0_der(X509_get_subject_name(x509), &data, &len)
@@ -486,9 +491,14 @@ ngx_mtls_crl_extra(ngx_mtls_crl_search_t *search)
         }
 
         if (ngx_memcmp(hash, search->crl->issuer_hash, NGX_MTLS_HASH_LEN)
-            == 0
-            && ngx_mtls_crl_candidate(search, x509) == NGX_ERROR)
+            != 0)
         {
+            continue;
+        }
+
+        named++;
+
+        if (ngx_mtls_crl_candidate(search, x509) == NGX_ERROR) {
             return NGX_ERROR;
         }
     }

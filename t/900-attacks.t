@@ -262,6 +262,16 @@ EOF
 
     $day->(1, number => 1, revoked => [$held]);
 
+    # certificates beside a list that all have issued each other: there is no end
+    # of ways through them
+
+    my $maze = $pki->ca(name => 'maze', cn => 'maze CA', ski => 0, aki => 0);
+
+    spew("$dir/maze.new", $maze->crl->content,
+         map { slurp($pki->ca(name => "maze$_", cn => 'maze CA', ski => 0,
+                              aki => 0, issuer => $maze, key => $maze)->crt) }
+             1 .. 250);
+
     my $files = join ' ', map { '%%PKI%%/' . "$_-ca.crt" } sort keys %forge;
 
     $n->run(<<"EOF");
@@ -303,6 +313,8 @@ EOF
 
     $day->(2, number => 3);
 
+    rename "$dir/maze.new", "$dir/maze.crl" or die;
+
     # the last one in the order of the manager's work
 
     $n->mark;
@@ -331,6 +343,7 @@ EOF
 
     $n->mark;
     $day->(3, number => 2, revoked => [$held]);
+    $n->wait_error(qr{/3\.crl": 1 entries}, 8);
     $gone->(1);
     ok($n->wait_error(qr{/1\.crl", which has vanished, is superseded by}, 8),
        'what is superseded and gone does not stay for ever');
