@@ -273,7 +273,8 @@ SKIP: {
 
     chown scalar(getpwnam 'nobody'), 0, "$m->{dir}/state";
     ok($m->wait_error(qr/state folder ".*" is good again/, 10), 'mended');
-    allowed(get($m, '/', cert => $alice), 'and used');
+    ok(wait_for(sub { get($m, '/', cert => $alice)->{status} == 200 }, 5),
+       'and used');
     $m->stop;
 }
 
