@@ -110,7 +110,8 @@ ok($n->reload(conf(crl => 'mtls_crl %%DIR%%/root.crl refresh=1s;')),
 refused(get($n, '/', cert => $_), 'revocation_unknown',
         'source removed: nobody is known') for $alice, $bob;
 
-ok(wait_for(sub { generation($n) > $generation }, 5), 'source removed: published');
+ok(wait_for(sub { generation($n) > $generation }, 5),
+   'source removed: published');
 
 finish($_) for @k;
 allowed($k[0]->response, 'source removed: an old worker has it, good');
