@@ -544,4 +544,162 @@ EOF
 }
 
 
+# Requests: other servers of a connection, ways around the access phase, and
+# headers that a client adds itself.
+
+{
+    my $n = Mtls::Test->new(pki => $pki);
+    my ($bob, $other, $revoked) = ($pki->bob, $pki->other, $pki->revoked);
+
+    my $slash = $pki->cert(name => 'slash', cn => 'alice/admin', issuer => $inter);
+    my $lines = $pki->cert(name => 'lines', cn => "x\r\nX-Client: a:alice",
+                           issuer => $inter);
+
+    install_crl($n->dir . '/inter.crl', $inter->crl(revoked => [$revoked]));
+    install_crl($n->dir . '/root.crl', $root->crl);
+
+    $n->run(<<'EOF');
+mtls_ca partners %%PKI%%/root.crt %%PKI%%/inter.crt;
+mtls_ca others   %%PKI%%/other_root.crt revocation=off;
+mtls_crl %%DIR%%/inter.crl %%DIR%%/root.crl;
+%%MTLS%%
+
+mtls_group alice { ca partners; subject cn alice; identity "a:$mtls_subject_cn"; }
+mtls_group all   { ca partners; subject cn ~.+; identity "p:$mtls_subject_cn/$mtls_subject_ou"; }
+mtls_group named { ca partners; subject cn ~.+; identity "n:$mtls_subject_cn"; }
+
+proxy_set_header X-Client $mtls_identity;
+proxy_set_header X-Group  $mtls_groups;
+log_format line '[$mtls_client]';
+
+server {
+    listen 127.0.0.1:%%PORT_0%% ssl http2; %%TLS%%
+    server_name localhost;
+    mtls_trust partners;
+
+    location /       { mtls_allow any; proxy_pass http://%%UPSTREAM%%; }
+    location /alice  { mtls_allow alice; proxy_pass http://%%UPSTREAM%%; }
+    location /open   { proxy_pass http://%%UPSTREAM%%; }
+    location /dry    { mtls dry_run; mtls_allow alice; proxy_pass http://%%UPSTREAM%%; }
+    location /off    { mtls off; proxy_pass http://%%UPSTREAM%%; }
+    location /any    { satisfy any; allow 127.0.0.1; mtls_allow alice;
+                       proxy_pass http://%%UPSTREAM%%; }
+    location /read   { mtls_allow any;
+                       limit_except GET { mtls_allow alice; }
+                       proxy_pass http://%%UPSTREAM%%; }
+    location /log    { mtls_allow named; access_log %%DIR%%/line.log line; empty_gif; }
+
+    location /early  {
+        # what the rewrite phase knows, kept for later
+        set $group $mtls_group_alice;
+        set $who "$mtls_identity";
+        mtls_allow any;
+        proxy_set_header X-Client $who;
+        proxy_set_header X-Group $group;
+        proxy_pass http://%%UPSTREAM%%;
+    }
+}
+
+server {
+    listen 127.0.0.1:%%PORT_0%% ssl http2; %%TLS%%
+    server_name others.example;
+    mtls_trust others;
+    location / { mtls_allow any; proxy_pass http://%%UPSTREAM%%; }
+}
+
+server {
+    listen 127.0.0.1:%%PORT_0%% ssl http2; %%CERT%%
+    server_name off.example;
+    mtls off;
+    location / { proxy_pass http://%%UPSTREAM%%; }
+}
+EOF
+
+    # one connection without SNI, as many names as servers
+
+    my $h = h2($n, cert => $alice, sni => undef);
+    my @r = map { $h->get('/', host => $_) }
+                qw(localhost others.example off.example LOCALHOST
+                   others.example. nobody.example localhost);
+
+    is(join(' ', map { ($_->{status} // '') . ':'
+                       . ($_->header('X-Mtls-Reason') // '') } @r),
+       '200:ok 403:wrong_ca 200: 200:ok 403:wrong_ca 200:ok 200:ok',
+       'each stream is judged by its server');
+
+    # what the client says of itself never gets through
+
+    my @forged = map { ($_ => 'a:alice') }
+                     qw(X-Client x-client X-CLIENT X_Client X-Client);
+
+    for my $try (['/open', undef], ['/dry', $bob], ['/dry', undef],
+                 ['/off', $alice], ['/any', $bob], ['/any', undef],
+                 ['/open', $bob])
+    {
+        my ($uri, $cert) = @$try;
+        my $name = "$uri, " . ($cert ? $cert->name : 'nobody');
+        my $r = get($n, $uri, cert => $cert, headers => [@forged]);
+        my @got = grep { $_->[0] =~ /^x.client$/i } @{$r->json->{headers}};
+        my $want = $name eq '/open, bob' ? 'p:bob/readers' : '';
+
+        is(join(' ', map { $_->[1] } @got), $want, "$name: header");
+    }
+
+    refused(get($n, '/any', cert => $revoked), 'revoked',
+            'an address excuses no revocation');
+    refused(get($n, '/open', cert => $revoked), 'revoked', 'nor does no policy');
+    is(get($n, '/dry', cert => $revoked)->received('X-Group') // '', '',
+       'a dry run puts a revoked certificate into no group');
+
+    for my $method (qw(POST PUT DELETE OPTIONS PROPFIND BREW)) {
+        refused(get($n, '/read', cert => $bob, method => $method), 'no_match',
+                "limit_except: $method");
+    }
+
+    is(get($n, '/read', cert => $bob, method => 'HEAD')->{status}, 200,
+       'limit_except: HEAD is a GET');
+
+    # each place judges, and what one gave the next does not inherit
+
+    refused(get($n, '/?header=X-Accel-Redirect:/alice', cert => $bob),
+            'no_match', 'an upstream leads to no place that is closed');
+    allowed(get($n, '/?header=X-Accel-Redirect:/alice', cert => $alice),
+            'but where one may go');
+
+    my $r = get($n, '/early', cert => $alice);
+    is(($r->received('X-Client') // '') . '|' . ($r->received('X-Group') // ''),
+       '|1', 'before access there are groups, but no name');
+
+    # a name with a line feed is one line in headers and logs
+
+    $r = get($n, '/', cert => $lines);
+    is(join('|', map { $_->[1] } grep { lc $_->[0] eq 'x-client' }
+                 @{$r->json->{headers}}),
+       'n:x%0D%0AX-Client: a:alice', 'a name of two lines is one header');
+    allowed(get($n, '/log', cert => $lines), 'and one line');
+    is(join('|', $n->log_lines('line.log')), '[n:x%0D%0AX-Client: a:alice]',
+       'of the log');
+
+    is(get($n, '/', cert => $slash)->received('X-Client') // '', 'n:alice/admin',
+       'a name with the separator of a template');
+
+    # requests that are two for one side
+
+    my $smuggle = "POST /open HTTP/1.1\r\nHost: localhost\r\n"
+                . "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n"
+                . "0\r\n\r\nGET /alice HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    my $k = keepalive($n, cert => $bob);
+    $k->write($smuggle);
+    @r = map { $k->response } 1 .. 2;
+    ok(!grep({ $_->{status} == 200 && $_->{body} =~ m{"/alice"} } @r),
+       'a request behind a request is judged too');
+
+    refused(get($n, '//alice', cert => $bob), 'no_match', 'two slashes');
+    refused(get($n, '/x/../alice', cert => $bob), 'no_match', 'dots');
+    refused(get($n, '/%61lice', cert => $bob), 'no_match', 'an escape');
+
+    $n->stop;
+}
+
+
 done_testing;
