@@ -544,10 +544,12 @@ ngx_http_mtls_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 static ngx_int_t
 ngx_http_mtls_init_readable(ngx_http_mtls_main_conf_t *mmcf, ngx_log_t *log)
 {
+    ngx_str_t          *path;
     ngx_uint_t          i;
     ngx_pool_t         *pool;
     ngx_array_t         all, paths, *files;
     ngx_core_conf_t    *ccf;
+    ngx_file_info_t     fi;
     ngx_mtls_error_t    err;
     ngx_mtls_source_t  *source;
 
@@ -577,6 +579,23 @@ ngx_http_mtls_init_readable(ngx_http_mtls_main_conf_t *mmcf, ngx_log_t *log)
         {
             return NGX_ERROR;
         }
+    }
+
+    /* nginx has made the state path by now, or it was there */
+
+    path = mmcf->core.state_path ? &mmcf->core.state_path->name : NULL;
+
+    if (path
+        && (ngx_file_info(path->data, &fi) == NGX_FILE_ERROR
+            || !ngx_is_dir(&fi)))
+    {
+        ngx_log_error(NGX_LOG_EMERG, log, 0,
+                      "\"mtls_state_path\" \"%V\" is not a folder", path);
+        return NGX_ERROR;
+    }
+
+    if (path && ngx_http_mtls_add_paths(&all, path, 1) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     ccf = (ngx_core_conf_t *) ngx_get_conf(mmcf->cycle->conf_ctx,
@@ -614,17 +633,29 @@ ngx_http_mtls_init_process(ngx_cycle_t *cycle)
 {
     ngx_http_mtls_main_conf_t  *mmcf;
 
-    /* without a master there is no cache manager process */
-
-    if (ngx_process != NGX_PROCESS_SINGLE) {
-        return NGX_OK;
-    }
-
     mmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_mtls_module);
 
     if (mmcf == NULL || mmcf->core.state_path == NULL) {
         return NGX_OK;
     }
 
-    return ngx_mtls_manager_start(&mmcf->core, cycle);
+    switch (ngx_process) {
+
+    case NGX_PROCESS_WORKER:
+
+        /* what is published is mapped before the first request comes */
+
+        (void) ngx_mtls_manager_sync(&mmcf->core, cycle->log);
+
+        return NGX_OK;
+
+    case NGX_PROCESS_SINGLE:
+
+        /* without a master there is no cache manager process */
+
+        return ngx_mtls_manager_start(&mmcf->core, cycle);
+
+    default:
+        return NGX_OK;
+    }
 }

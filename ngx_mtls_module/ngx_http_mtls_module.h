@@ -69,7 +69,7 @@ typedef struct {
 typedef struct {
     ngx_mtls_rule_t                rule;
     ngx_uint_t                     deny;
-    ngx_http_core_srv_conf_t      *cscf;        /* of http{}, if written there */
+    ngx_http_core_srv_conf_t      *cscf;        /* http{}'s, if there */
 } ngx_http_mtls_rule_t;
 
 
@@ -183,6 +183,8 @@ char *ngx_http_mtls_zone_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_mtls_resolve(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf);
 ngx_int_t ngx_http_mtls_check(ngx_conf_t *cf,
+    ngx_http_mtls_main_conf_t *mmcf);
+ngx_int_t ngx_http_mtls_check_sources(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf);
 
 /* sets a variable; an empty value is "not found" */

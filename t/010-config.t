@@ -511,6 +511,15 @@ refuses("CRL: issuer=, $_->[0]",
 );
 
 
+# The state path
+
+spew("$dir/state-file", '');
+
+$n->config_refused("$BOTH $CRLS mtls_state_path $dir/state-file; $SERVER",
+                   qr{"mtls_state_path" "\S*/state-file" is not a folder},
+                   'mtls_state_path: a file');
+
+
 # What root can read the workers may not.
 
 SKIP: {
@@ -608,6 +617,24 @@ mtls_crl %%PKI%%/inter.crl;
 mtls_crl $stale; #!
 EOF
       qr/CRL "\Q$stale\E" is stale/);
+
+$n->config_warns("mtls_ca partners %%PKI%%/root.crt;"
+                 . " mtls_crl %%PKI%%/root.crl %%PKI%%/inter.crl; $SERVER",
+                 qr{the issuer of CRL "\S*/inter.crl" is not known},
+                 'warning: a CRL whose issuer no mtls_ca file has');
+
+spew("$dir/beside.crl", $pki->inter->crl->content, slurp($pki->inter->crt));
+
+$n->config_ok("mtls_ca partners %%PKI%%/root.crt;"
+              . " mtls_crl %%PKI%%/root.crl $dir/beside.crl; $SERVER",
+              'no warning: its certificate is in the file of the CRL');
+$n->config_ok("mtls_ca partners %%PKI%%/root.crt; mtls_crl %%PKI%%/root.crl;"
+              . " mtls_crl %%PKI%%/inter.crl issuer=%%PKI%%/inter.crt;"
+              . " $SERVER",
+              'no warning: or in that of issuer=');
+$n->config_ok("mtls_ca partners %%PKI%%/inter.crt partial;"
+              . " mtls_crl %%PKI%%/inter.crl; $SERVER",
+              'no warning: a hint that is the root of a partial anchor');
 
 warns('warning: a glob of CRLs that matches nothing yet', <<"EOF",
 $OWN

@@ -255,15 +255,20 @@ sub pki {
     my $pki = Mtls::PKI->standard;
     my $dir = $pki->dir;
 
-    mkdir "$dir/$_" for qw(crl issuing);
+    mkdir "$dir/$_" for qw(crl crl/partner issuing);
 
     my %file = (
-        'partner-ca.pem' => 'root.crt', 'device-ca.pem' => 'other_root.crt',
+        'partner-ca.pem' => 'root.crt inter.crt',
+        'device-ca.pem' => 'other_root.crt',
         'issuing/issuing.pem' => 'inter.crt',
-        map { ("crl/$_" => $_) } qw(root.crl inter.crl other_root.crl),
+        (map { ("crl/$_" => $_) } qw(root.crl inter.crl other_root.crl)),
+        (map { ("crl/partner/$_" => $_) } qw(root.crl inter.crl)),
     );
 
-    spew("$dir/$_", slurp("$dir/$file{$_}")) for keys %file;
+    for my $name (keys %file) {
+        spew("$dir/$name",
+             join '', map { slurp("$dir/$_") } split ' ', $file{$name});
+    }
 
     return $pki;
 }
@@ -285,6 +290,11 @@ EOC
         if $kind eq 'server';
 
     my ($pki, $dir) = ($n->{pki}->dir, $n->dir);
+
+    # the CRLs of CAs that the example knows
+
+    $conf =~ s{/etc/pki/crl/}{/etc/pki/crl/partner/}g
+        if $conf !~ /device-ca\.pem/;
 
     $conf =~ s{/etc/pki/}{$pki/}g;
     $conf =~ s{/var/(?:log|lib)/nginx/}{$dir/}g;
