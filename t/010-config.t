@@ -523,7 +523,14 @@ $n->config_refused("$BOTH $CRLS mtls_state_path $dir/state-file; $SERVER",
 # What root can read the workers may not.
 
 SKIP: {
-    skip 'only root can keep files from a user', 10 if $> != 0;
+    skip 'only root can keep files from a user', 11 if $> != 0;
+
+    mkdir $nobody->dir . '/closed', 0700;
+
+    $nobody->config_refused(
+        "$BOTH $CRLS mtls_state_path %%DIR%%/closed/state; $SERVER",
+        qr{"\S*/closed/state" is not readable by the worker user "nobody"},
+        'worker user: a folder above the state path');
 
     for (['a CA', 'root.crt', 'mtls_ca a FILE;'],
          ['a CA beside CRLs', 'root.crt', "mtls_ca a FILE; $CRLS"],
