@@ -232,6 +232,13 @@ ngx_mtls_manager_step(ngx_mtls_manager_t *m)
         ngx_mtls_manager_reset(m);
     }
 
+    if (m->ready
+        && __atomic_exchange_n(&ngx_mtls_zone(m->conf->shm_zone)->unusable, 0,
+                               __ATOMIC_RELAXED))
+    {
+        ngx_mtls_manager_mend(m);
+    }
+
     if (!m->ready) {
         ngx_mtls_manager_open(m);
     }
@@ -489,6 +496,10 @@ ngx_mtls_manager_adopt(ngx_mtls_conf_t *conf, ngx_mtls_zone_t *zone,
         }
 
         conf->failed = ngx_time();
+
+        /* the manager is to look at it */
+
+        __atomic_store_n(&zone->unusable, 1, __ATOMIC_RELAXED);
 
         return;
     }

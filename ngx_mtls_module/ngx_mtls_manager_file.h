@@ -106,6 +106,7 @@ struct ngx_mtls_manager_s {
     ngx_mtls_compiler_t            compiler;
 
     ngx_atomic_uint_t              generation; /* last known to be written */
+    ngx_atomic_uint_t              mended;     /* the one written to mend */
     ngx_msec_t                     since;      /* unpublished changes */
     ngx_msec_t                     publish_retry;
     ngx_uint_t                     publish_tries;
@@ -144,6 +145,12 @@ void ngx_mtls_manager_takeover(ngx_mtls_manager_t *m);
 
 /* writes a manifest and raises the zone's words, if it is time to */
 void ngx_mtls_manager_publish(ngx_mtls_manager_t *m);
+
+/*
+ * Looks at what is published, since a worker cannot use it: if the files are
+ * bad, writes the manifest again, or if that was no help, begins anew.
+ */
+void ngx_mtls_manager_mend(ngx_mtls_manager_t *m);
 
 /* cleans up, if it is time to */
 void ngx_mtls_manager_sweep(ngx_mtls_manager_t *m);

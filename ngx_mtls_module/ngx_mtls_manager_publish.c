@@ -327,6 +327,43 @@ ngx_mtls_manager_collect(ngx_mtls_manager_t *m, ngx_pool_t *pool,
 }
 
 
+void
+ngx_mtls_manager_mend(ngx_mtls_manager_t *m)
+{
+    ngx_uint_t            again;
+    ngx_mtls_error_t      err;
+    ngx_mtls_manifest_t  *manifest;
+
+    /* there is nothing yet, or a manifest is about to be written */
+
+    if (m->cold || m->renew) {
+        return;
+    }
+
+    if (ngx_mtls_manifest_read(&m->conf->dir, ngx_mtls_zone(m->conf->shm_zone),
+                               NULL, NULL, m->log, &manifest, &err)
+        == NGX_OK)
+    {
+        ngx_mtls_manifest_destroy(manifest);
+        return;
+    }
+
+    again = (m->mended == m->generation);
+
+    ngx_log_error(NGX_LOG_ERR, m->log, 0, "mtls: %*s; %s", err.len, err.text,
+                  again ? "all sources are compiled again"
+                        : "the manifest is written again");
+
+    if (again) {
+        ngx_mtls_manager_reset(m);
+        return;
+    }
+
+    m->mended = m->generation + 1;
+    ngx_mtls_manager_renew(m);
+}
+
+
 /*
  * Only while the manifest on disk is the one in memory, and no child writes.
  */

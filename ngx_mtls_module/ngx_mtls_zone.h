@@ -45,6 +45,8 @@ typedef struct {
     ngx_atomic_t                   words[NGX_MTLS_WORDS];
     ngx_atomic_t                   failing;      /* what is there to be
                                                     published cannot be */
+    ngx_atomic_t                   unusable;     /* a worker could not use
+                                                    what is published */
 
     /*
      * intermediates, placed by their fingerprint; under the slab's mutex,

@@ -192,6 +192,27 @@ for my $name (sort keys %forged) {
     @table = grep { m{/[0-9a-f]{64}$} && -f } glob "$run/*";
 }
 
+
+# The manager that lives makes good ones, too, once a new worker needs them:
+# which lets its requests wait as at the start.
+
+for my $name ('a manifest with a bit changed', 'tables that are links') {
+    $manifest = slurp("$run/manifest");
+    $n->mark;
+    $forged{$name}->();
+    $n->kill_worker;
+
+    allowed(get($n, '/', cert => $alice), "$name, a new worker: good");
+    refused(get($n, '/', cert => $revoked), 'revoked',
+            "$name, a new worker: bad");
+    ok($n->error_lines(qr/\[error\].*(?:written|compiled) again/),
+       "$name, a new worker: said");
+    is(scalar(grep { -l } glob "$run/*"), 0,
+       "$name, a new worker: no link is left");
+
+    @table = grep { m{/[0-9a-f]{64}$} && -f } glob "$run/*";
+}
+
 $n->stop;
 
 
@@ -201,7 +222,6 @@ SKIP: {
     skip 'needs root', 1 if $> != 0;
 
     my $m = new_nginx(user => 'nobody nogroup');
-    my $state = "$m->{dir}/state";
 
     $m->run(conf());
     allowed(get($m, '/', cert => $alice), 'read-only: before');
