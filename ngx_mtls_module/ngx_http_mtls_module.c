@@ -37,6 +37,7 @@ static ngx_int_t ngx_http_mtls_init_readable(ngx_http_mtls_main_conf_t *mmcf,
     ngx_log_t *log);
 static ngx_int_t ngx_http_mtls_add_paths(ngx_array_t *all, ngx_str_t *paths,
     ngx_uint_t n);
+static ngx_int_t ngx_http_mtls_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_mtls_init_process(ngx_cycle_t *cycle);
 
 
@@ -161,7 +162,7 @@ ngx_module_t  ngx_http_mtls_module = {
     ngx_http_mtls_commands,                /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_mtls_init_module,             /* init module */
     ngx_http_mtls_init_process,            /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -623,6 +624,49 @@ ngx_http_mtls_add_paths(ngx_array_t *all, ngx_str_t *paths, ngx_uint_t n)
     }
 
     ngx_memcpy(path, paths, n * sizeof(ngx_str_t));
+
+    return NGX_OK;
+}
+
+
+/*
+ * A module that is loaded later comes before us in the access phase, and under
+ * "satisfy any" the first one that is satisfied ends it: ours goes first, or
+ * nobody would ask it about a certificate that is revoked.
+ */
+
+static ngx_int_t
+ngx_http_mtls_init_module(ngx_cycle_t *cycle)
+{
+    ngx_http_phase_handler_t   *ph, *first, own;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_core_module);
+
+    if (cmcf == NULL) {
+        return NGX_OK;
+    }
+
+    first = NULL;
+
+    for (ph = cmcf->phase_engine.handlers; ph->checker; ph++) {
+
+        if (ph->checker != ngx_http_core_access_phase) {
+            continue;
+        }
+
+        if (first == NULL) {
+            first = ph;
+        }
+
+        if (ph->handler == ngx_http_mtls_access_handler) {
+            own = *ph;
+            ngx_memmove(first + 1, first, (u_char *) ph - (u_char *) first);
+            *first = own;
+
+            break;
+        }
+    }
 
     return NGX_OK;
 }

@@ -522,7 +522,7 @@ EOF
     # a new start has a new key, whatever the tickets say
 
     $n->stop;
-    $n->run($conf =~ s/TIMEOUT/2s/r);
+    $n->run($conf =~ s/TIMEOUT/1s/r);
 
     refused($_->get('/', cert => undef), 'no_cert', 'a session of before')
         for @old;
@@ -531,7 +531,7 @@ EOF
 
     my $s = session($n, cert => $alice, tls => '1.3');
 
-    sleep 3;
+    sleep 2;
 
     refused($forge->($s, sub {
                 my $f = shift;
@@ -697,6 +697,91 @@ EOF
     refused(get($n, '//alice', cert => $bob), 'no_match', 'two slashes');
     refused(get($n, '/x/../alice', cert => $bob), 'no_match', 'dots');
     refused(get($n, '/%61lice', cert => $bob), 'no_match', 'an escape');
+
+    $n->stop;
+}
+
+
+# Another module of the access phase, loaded after ours, that is satisfied with
+# everybody.
+
+SKIP: {
+    my $n = Mtls::Test->new(pki => $pki);
+    my ($objs) = ($ENV{MTLS_MODULE} // "$FindBin::Bin/../objs/x") =~ m{(.*)/};
+    my $source = $n->file('yes.c', <<'EOF');
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+static ngx_int_t
+yes(ngx_http_request_t *r)
+{
+    return r->args.len ? NGX_DECLINED : NGX_OK;
+}
+
+static ngx_int_t
+init(ngx_conf_t *cf)
+{
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    *(ngx_http_handler_pt *) ngx_array_push(
+                   &cmcf->phases[NGX_HTTP_ACCESS_PHASE].handlers) = yes;
+    return NGX_OK;
+}
+
+static ngx_http_module_t  context = {
+    NULL, init, NULL, NULL, NULL, NULL, NULL, NULL
+};
+
+static ngx_module_t  ngx_http_yes_module = {
+    NGX_MODULE_V1, &context, NULL, NGX_HTTP_MODULE,
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NGX_MODULE_V1_PADDING
+};
+
+ngx_module_t  *ngx_modules[] = { &ngx_http_yes_module, NULL };
+char  *ngx_module_names[] = { "ngx_http_yes_module", NULL };
+char  *ngx_module_order[] = { NULL };
+EOF
+
+    my ($code, undef, $err) = command(
+        $ENV{CC} || 'cc', '-shared', '-fPIC', '-o', $n->dir . '/yes.so',
+        "-I$objs", map({ "-I$objs/tree/src/$_" }
+                       qw(core event event/modules os/unix http http/modules
+                          http/v2)), $source);
+
+    if ($code) {
+        $n->stop;
+        skip "no sources of nginx beside the module", 4;
+    }
+
+    install_crl($n->dir . '/inter.crl', $inter->crl(revoked => [$pki->revoked]));
+    install_crl($n->dir . '/root.crl', $root->crl);
+
+    $n->run(<<'EOF');
+%%MODULES%%
+load_module %%DIR%%/yes.so;
+events { }
+http {
+    mtls_ca partners %%PKI%%/root.crt %%PKI%%/inter.crt;
+    mtls_crl %%DIR%%/inter.crl %%DIR%%/root.crl;
+    %%MTLS%%
+
+    server {
+        listen 127.0.0.1:%%PORT_0%% ssl; %%TLS%%
+        satisfy any;
+        mtls_allow any;
+        location / { empty_gif; }
+    }
+}
+EOF
+
+    refused(get($n, '/', cert => $pki->revoked), 'revoked',
+            'a module that is loaded later does not excuse a revocation');
+    is(get($n, '/')->{status}, 200, 'but a certificate that is not there');
+    refused(get($n, '/?x'), 'no_cert', 'if it is satisfied');
+    allowed(get($n, '/?x', cert => $alice), 'one of the two is enough');
 
     $n->stop;
 }
