@@ -677,6 +677,7 @@ EOF
                  @{$r->json->{headers}}),
        'n:x%0D%0AX-Client: a:alice', 'a name of two lines is one header');
     allowed(get($n, '/log', cert => $lines), 'and one line');
+    $n->wait_log('line.log', qr/./, 5);
     is(join('|', $n->log_lines('line.log')), '[n:x%0D%0AX-Client: a:alice]',
        'of the log');
 
