@@ -298,6 +298,8 @@ EOF
     is($in->(), '', 'every client is revoked');
     allowed(get($n, '/', cert => $alice), 'but not alice');
 
+    $n->mark;
+
     for my $name (grep { $forge{$_} } sort keys %forge) {
         spew("$dir/$name.new", $forge{$name}->($ca{$name}));
         rename "$dir/$name.new", "$dir/$name.crl" or die;
@@ -317,7 +319,6 @@ EOF
 
     # the last one in the order of the manager's work
 
-    $n->mark;
     install_crl("$dir/zz.crl", $inter->crl(revoked => [$alice]));
     ok($n->wait_error(qr/zz.crl": 1 entries/, 8), 'no file stops the others');
     wait_for(sub { get($n, '/', cert => $alice)->{status} == 403 }, 5);
