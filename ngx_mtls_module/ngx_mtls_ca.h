@@ -164,6 +164,13 @@ ngx_int_t ngx_mtls_ca_reach(ngx_mtls_ca_t *ca, X509 *cert,
     u_char (**anchors)[NGX_MTLS_HASH_LEN], ngx_uint_t *nanchors);
 
 /*
+ * A certificate that issued this one, by name, usage and signature, of the
+ * files or else of "extra"; NULL: none is known, or out of memory.
+ */
+X509 *ngx_mtls_ca_issuer(ngx_mtls_ca_t *ca, X509 *cert, STACK_OF(X509) *extra,
+    ngx_pool_t *pool);
+
+/*
  * The certificates of the files with this subject name hash, one a call; the
  * iterator begins with 0.  NULL: no more.
  */

@@ -406,6 +406,47 @@ ngx_mtls_ca_reach(ngx_mtls_ca_t *ca, X509 *cert, STACK_OF(X509) *extra,
 }
 
 
+X509 *
+ngx_mtls_ca_issuer(ngx_mtls_ca_t *ca, X509 *cert, STACK_OF(X509) *extra,
+    ngx_pool_t *pool)
+{
+    int                   j;
+    X509                **x509;
+    ngx_uint_t            k, checks;
+    ngx_array_t           queue;
+    ngx_mtls_anchor_t   **file;
+
+    if (ngx_array_init(&queue, pool, 1, sizeof(X509 *)) != NGX_OK) {
+        return NULL;
+    }
+
+    checks = 0;
+    file = ca->certs.elts;
+
+    for (k = 0; k < ca->certs.nelts && queue.nelts == 0; k++) {
+        if (ngx_mtls_ca_climb(file[k]->cert.x509, cert, &queue, &checks)
+            != NGX_OK)
+        {
+            return NULL;
+        }
+    }
+
+    for (j = 0; j < sk_X509_num(extra) && queue.nelts == 0; j++) {
+        if (ngx_mtls_ca_climb(sk_X509_value(extra, j), cert, &queue, &checks)
+            != NGX_OK)
+        {
+            return NULL;
+        }
+    }
+
+    ERR_clear_error();
+
+    x509 = queue.elts;
+
+    return queue.nelts ? x509[0] : NULL;
+}
+
+
 /* queues a certificate that issued the subject, by name, usage and signature */
 
 static ngx_int_t

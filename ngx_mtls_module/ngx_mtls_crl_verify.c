@@ -82,6 +82,8 @@ static ngx_int_t ngx_mtls_crl_candidate(ngx_mtls_crl_search_t *search,
     X509 *x509);
 static ngx_int_t ngx_mtls_crl_signed(ngx_mtls_crl_search_t *search,
     X509 *x509);
+static ngx_int_t ngx_mtls_crl_signer_facts(ngx_mtls_crl_search_t *search,
+    X509 *x509);
 static ngx_int_t ngx_mtls_crl_failed(ngx_mtls_crl_search_t *search,
     ngx_uint_t stage);
 static ngx_int_t ngx_mtls_crl_add(ngx_mtls_crl_search_t *search,
@@ -514,6 +516,7 @@ ngx_mtls_crl_candidate(ngx_mtls_crl_search_t *search, X509 *x509)
 {
     size_t                     len;
     u_char                   (*anchors)[NGX_MTLS_HASH_LEN];
+    ngx_int_t                  rc;
     ngx_uint_t                 i, n;
     ngx_mtls_der_t            *aki;
     const ASN1_OCTET_STRING   *ski;
@@ -564,11 +567,11 @@ ngx_mtls_crl_candidate(ngx_mtls_crl_search_t *search, X509 *x509)
         return ngx_mtls_crl_failed(search, NGX_MTLS_CRL_NO_ANCHOR);
     }
 
-    if (!search->signer
-        && X509_digest(x509, EVP_sha256(), search->crl->header.signer, NULL)
-           != 1)
-    {
-        return NGX_ERROR;
+    if (!search->signer) {
+        rc = ngx_mtls_crl_signer_facts(search, x509);
+        if (rc != NGX_OK) {
+            return rc;
+        }
     }
 
     search->signer = 1;
@@ -634,6 +637,69 @@ ngx_mtls_crl_signed(ngx_mtls_crl_search_t *search, X509 *x509)
     }
 
     return NGX_DECLINED;
+}
+
+
+/* what a worker that does not know the signer's certificate asks of it */
+
+static ngx_int_t
+ngx_mtls_crl_signer_facts(ngx_mtls_crl_search_t *search, X509 *x509)
+{
+    int                        n;
+    X509                      *issuer;
+    size_t                     len;
+    ngx_int_t                  rc;
+    ngx_str_t                  der;
+    ngx_mtls_error_t           err;
+    ngx_mtls_certificate_t     cert;
+    ngx_mtls_table_header_t   *header;
+
+    header = &search->crl->header;
+
+    der.data = NULL;
+
+    n = i2d_X509(x509, &der.data);
+    if (n <= 0) {
+        return NGX_ERROR;
+    }
+
+    der.len = n;
+
+    rc = ngx_mtls_certificate_parse(search->pool, &der, NULL, &cert, &err);
+
+    if (rc == NGX_DECLINED) {
+        *search->err = err;
+        search->stage = NGX_MTLS_CRL_NO_ANCHOR;
+    }
+
+    if (rc == NGX_OK) {
+        ngx_memcpy(header->signer, cert.fingerprint, NGX_MTLS_HASH_LEN);
+
+        len = ngx_mtls_der_len(&cert.serial);
+
+        if (len <= NGX_MTLS_SERIAL_MAX) {
+            ngx_memcpy(header->signer_serial, cert.serial.pos, len);
+            header->signer_serial_len = (u_char) len;
+        }
+
+        rc = ngx_mtls_name_hash(search->pool, &cert.issuer,
+                                header->signer_issuer);
+    }
+
+    OPENSSL_free(der.data);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    issuer = ngx_mtls_ca_issuer(search->ca, x509, search->extra,
+                                search->pool);
+
+    if (issuer == NULL) {
+        return NGX_OK;
+    }
+
+    return ngx_mtls_crl_spki(issuer, header->signer_from);
 }
 
 

@@ -61,7 +61,15 @@ static void ngx_mtls_revocation_slot(ngx_mtls_revocation_ctx_t *ctx,
     ngx_uint_t reasons, ngx_mtls_slot_t *slot);
 static ngx_uint_t ngx_mtls_revocation_scope(ngx_mtls_revocation_ctx_t *ctx,
     ngx_mtls_table_t *table);
+static ngx_uint_t ngx_mtls_revocation_anchored(
+    ngx_mtls_revocation_ctx_t *ctx, ngx_mtls_table_t *table);
 static ngx_uint_t ngx_mtls_revocation_signer(ngx_mtls_revocation_ctx_t *ctx,
+    ngx_mtls_table_header_t *header);
+static ngx_uint_t ngx_mtls_revocation_beside(ngx_mtls_revocation_ctx_t *ctx,
+    ngx_mtls_table_header_t *header);
+static ngx_int_t ngx_mtls_revocation_parent(ngx_mtls_revocation_ctx_t *ctx,
+    ngx_mtls_table_header_t *header);
+static ngx_uint_t ngx_mtls_revocation_listed(ngx_mtls_revocation_ctx_t *ctx,
     ngx_mtls_table_header_t *header);
 static ngx_uint_t ngx_mtls_revocation_worth(ngx_mtls_revocation_ctx_t *ctx,
     ngx_mtls_slot_t *slot, int64_t *until);
@@ -295,8 +303,7 @@ static ngx_uint_t
 ngx_mtls_revocation_scope(ngx_mtls_revocation_ctx_t *ctx,
     ngx_mtls_table_t *table)
 {
-    uint32_t    flags;
-    ngx_uint_t  i, n;
+    uint32_t  flags;
 
     flags = table->header->flags;
 
@@ -313,6 +320,16 @@ ngx_mtls_revocation_scope(ngx_mtls_revocation_ctx_t *ctx,
     if ((flags & NGX_MTLS_CRL_ONLY_CA) && !ctx->cert->ca) {
         return 0;
     }
+
+    return ngx_mtls_revocation_anchored(ctx, table);
+}
+
+
+static ngx_uint_t
+ngx_mtls_revocation_anchored(ngx_mtls_revocation_ctx_t *ctx,
+    ngx_mtls_table_t *table)
+{
+    ngx_uint_t  i, n;
 
     n = table->header->nanchors;
 
@@ -360,10 +377,7 @@ ngx_mtls_revocation_signer(ngx_mtls_revocation_ctx_t *ctx,
     signer = ngx_mtls_ca_cert(ctx->ca, header->signer);
 
     if (signer == NULL) {
-
-        /* it was given beside the CRL, by who answers for both */
-
-        return 1;
+        return ngx_mtls_revocation_beside(ctx, header);
     }
 
     key = &signer->cert.facts.spki;
@@ -397,6 +411,138 @@ ngx_mtls_revocation_signer(ngx_mtls_revocation_ctx_t *ctx,
     ctx->until = ngx_min(ctx->until, sub.until);
 
     return outcome < NGX_MTLS_OUTCOME_REVOKED;
+}
+
+
+/*
+ * A signer that is known from beside its CRL only, which may be anybody's who
+ * could write the file.  It must have the key of the certificate's issuer, or
+ * have been issued by that one or by who issued that one, and not be revoked.
+ */
+
+static ngx_uint_t
+ngx_mtls_revocation_beside(ngx_mtls_revocation_ctx_t *ctx,
+    ngx_mtls_table_header_t *header)
+{
+    u_char           key[NGX_MTLS_HASH_LEN];
+    ngx_int_t        rc;
+    ngx_mtls_der_t  *spki;
+
+    spki = &ctx->above->facts.spki;
+
+    if (ngx_mtls_sha256(spki->pos, ngx_mtls_der_len(spki), key) != NGX_OK) {
+        ctx->failed = 1;
+        return 0;
+    }
+
+    if (ngx_memcmp(header->signer_spki, key, NGX_MTLS_HASH_LEN) == 0) {
+        return 1;
+    }
+
+    if (ngx_memcmp(header->signer_from, key, NGX_MTLS_HASH_LEN) != 0) {
+        rc = ngx_mtls_revocation_parent(ctx, header);
+
+        if (rc == NGX_ERROR) {
+            ctx->failed = 1;
+        }
+
+        if (rc != NGX_OK) {
+            return 0;
+        }
+    }
+
+    return !ngx_mtls_revocation_listed(ctx, header);
+}
+
+
+/*
+ * Whether a CA of the files that has the name of the issuer's issuer has the
+ * key that issued the signer; NGX_DECLINED: none has.
+ */
+
+static ngx_int_t
+ngx_mtls_revocation_parent(ngx_mtls_revocation_ctx_t *ctx,
+    ngx_mtls_table_header_t *header)
+{
+    u_char               name[NGX_MTLS_HASH_LEN], key[NGX_MTLS_HASH_LEN];
+    ngx_str_t            canonical;
+    ngx_uint_t           iterator;
+    ngx_mtls_der_t      *spki;
+    ngx_mtls_ca_cert_t  *parent;
+
+    if (ngx_mtls_certificate_issuer(&ctx->above->facts, &canonical) != NGX_OK
+        || ngx_mtls_sha256(canonical.data, canonical.len, name) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    iterator = 0;
+
+    for ( ;; ) {
+        parent = ngx_mtls_ca_subject(ctx->ca, name, &iterator);
+
+        if (parent == NULL) {
+            return NGX_DECLINED;
+        }
+
+        spki = &parent->facts.spki;
+
+        if (ngx_mtls_sha256(spki->pos, ngx_mtls_der_len(spki), key)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (ngx_memcmp(header->signer_from, key, NGX_MTLS_HASH_LEN) == 0) {
+            return NGX_OK;
+        }
+    }
+}
+
+
+/* whether a CRL of its issuer names the signer's certificate */
+
+static ngx_uint_t
+ngx_mtls_revocation_listed(ngx_mtls_revocation_ctx_t *ctx,
+    ngx_mtls_table_header_t *header)
+{
+    int64_t                    until;
+    ngx_int_t                  rc;
+    ngx_uint_t                 i, n;
+    ngx_mtls_slot_t          **slots;
+    ngx_mtls_table_record_t    record;
+
+    n = ngx_mtls_manifest_find(ctx->manifest, header->signer_issuer, NULL,
+                               &slots);
+
+    for (i = 0; i < n; i++) {
+
+        if (!ngx_mtls_revocation_anchored(ctx, &slots[i]->table)) {
+            continue;
+        }
+
+        if (ngx_mtls_revocation_worth(ctx, slots[i], &until)
+            == NGX_MTLS_CRL_FUTURE)
+        {
+            ctx->until = ngx_min(ctx->until, until);
+            continue;
+        }
+
+        /* of a longer number, and one of length zero, no list speaks */
+
+        rc = ngx_mtls_table_lookup(&slots[i]->table, 0, header->signer_serial,
+                                   header->signer_serial_len, &record);
+
+        if (rc == NGX_ERROR) {
+            ctx->corrupt = 1;
+        }
+
+        if (rc != NGX_DECLINED) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

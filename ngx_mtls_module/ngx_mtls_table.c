@@ -184,7 +184,8 @@ ngx_mtls_table_check(ngx_mtls_table_header_t *header)
 
     if (header->size != header->records + end
         || header->number_len > NGX_MTLS_NUMBER_MAX
-        || header->base_len > NGX_MTLS_NUMBER_MAX)
+        || header->base_len > NGX_MTLS_NUMBER_MAX
+        || header->signer_serial_len > NGX_MTLS_SERIAL_MAX)
     {
         return NGX_ERROR;
     }

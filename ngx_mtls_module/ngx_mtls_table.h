@@ -73,6 +73,13 @@ typedef struct {
     u_char                         issuer[NGX_MTLS_HASH_LEN]; /* crl.issuer */
     u_char                         signer_spki[NGX_MTLS_HASH_LEN];
     u_char                         signer[NGX_MTLS_HASH_LEN];
+
+    /* of the signer's certificate: its issuer's key and name, its number */
+    u_char                         signer_from[NGX_MTLS_HASH_LEN];
+    u_char                         signer_issuer[NGX_MTLS_HASH_LEN];
+    u_char                         signer_serial[NGX_MTLS_SERIAL_MAX];
+    u_char                         signer_serial_len;  /* 0: longer */
+
     u_char                         aki[NGX_MTLS_HASH_LEN]; /* of the extension,
                                                               zero: absent */
     u_char                         idp[NGX_MTLS_HASH_LEN];

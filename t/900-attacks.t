@@ -198,12 +198,19 @@ EOF
                              issuer => $inter);
     my $outsider = $pki->ca(name => 'outsider', cn => 'outsider CA',
                             issuer => $pki->other_root);    # but of that name
+    my $cousin = $pki->ca(name => 'cousin', cn => 'cousin CA', issuer => $inter);
+    my $rekeyed = $pki->ca(name => 'rekeyed', cn => 'rekeyed CA',
+                           issuer => $root);                # its former key
 
     my %forge = (
         mallory   => sub { shift->crl(signer => $mallory)->content
                            . slurp($mallory->crt) },
         outsider  => sub { shift->crl(signer => $outsider)->content
                            . slurp($outsider->crt) },
+        cousin    => sub { shift->crl(signer => $cousin)->content
+                           . slurp($cousin->crt) },
+        rekeyed   => sub { shift->crl(signer => $rekeyed)->content
+                           . slurp($rekeyed->crt) },
         sibling   => sub { my $ca = shift;
                            $ca->crl(key => $inter, aki => 0)->content },
         parent    => sub { my $ca = shift;
@@ -243,8 +250,21 @@ EOF
                     $ca{$name}->crl(revoked => [$client{$name}], number => 5));
     }
 
-    install_crl("$dir/root.crl", $root->crl);
+    install_crl("$dir/root.crl", $root->crl(revoked => [$rekeyed]));
     install_crl("$dir/inter.crl", $inter->crl);
+
+    # a CA that signs its lists with a key for lists, as it may
+
+    my $lister = $pki->ca(name => 'lister-ca', cn => 'lister CA', issuer => $root);
+    my $listed = $pki->cert(name => 'listed', cn => 'listed', issuer => $lister);
+    my $unlisted = $pki->cert(name => 'unlisted', cn => 'unlisted',
+                              issuer => $lister);
+    my $lists = $pki->cert(name => 'lists', cn => 'lister CA', issuer => $root,
+                           ku => ['cRLSign'], eku => []);
+
+    spew("$dir/lister.crl",
+         $lister->crl(signer => $lists, revoked => [$listed])->content,
+         slurp($lists->crt));
 
     # a list whose file has another name each day
 
@@ -275,7 +295,8 @@ EOF
     my $files = join ' ', map { '%%PKI%%/' . "$_-ca.crt" } sort keys %forge;
 
     $n->run(<<"EOF");
-mtls_ca partners %%PKI%%/root.crt %%PKI%%/inter.crt %%PKI%%/dated-ca.crt $files;
+mtls_ca partners %%PKI%%/root.crt %%PKI%%/inter.crt %%PKI%%/dated-ca.crt
+                 %%PKI%%/lister-ca.crt $files;
 mtls_ca others   %%PKI%%/other_root.crt %%PKI%%/outsider.crt;
 mtls_crl %%DIR%%/crl/*.crl refresh=1s;
 mtls_crl %%DIR%%/dated/*.crl refresh=1s;
@@ -297,6 +318,8 @@ EOF
 
     is($in->(), '', 'every client is revoked');
     allowed(get($n, '/', cert => $alice), 'but not alice');
+    refused(get($n, '/', cert => $listed), 'revoked', 'a key for lists');
+    allowed(get($n, '/strict', cert => $unlisted), 'vouches, too');
 
     $n->mark;
 
@@ -323,18 +346,21 @@ EOF
     ok($n->wait_error(qr/zz.crl": 1 entries/, 8), 'no file stops the others');
     wait_for(sub { get($n, '/', cert => $alice)->{status} == 403 }, 5);
 
-    # whoever may sign lists of this name may take the place of the file's list,
-    # which says nothing under the other anchor
+    # whoever reaches an anchor, by whatever way, may take the place of a list
+    # that was in the file, but his says nothing of these clients
 
-    is($in->(), 'outsider', 'every client is still revoked');
-    refused(get($n, '/strict', cert => $client{outsider}), 'revocation_unknown',
-            'the list of another CA of that name does not count');
+    is($in->(), 'cousin outsider rekeyed', 'every client is still revoked');
+
+    for my $name (qw(cousin outsider rekeyed)) {
+        refused(get($n, '/strict', cert => $client{$name}), 'revocation_unknown',
+                "the list of another CA of that name does not count: $name");
+    }
 
     my %said;
     $said{$_}++ for map { m{/crl/(\w+)\.crl"} ? $1 : () }
                     $n->error_lines(qr/refused|vanished/);
 
-    is(join(' ', grep { !$said{$_} && !/^(?:locked|outsider)$/ } sort keys %forge), '',
+    is(join(' ', grep { !$said{$_} && !/^(?:locked|cousin|outsider|rekeyed)$/ } sort keys %forge), '',
        'and each forgery is in the log');
 
     refused(get($n, '/strict', cert => $held), 'revoked',
