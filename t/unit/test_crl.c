@@ -7,89 +7,13 @@
  */
 
 
-#include "crl.h"
+#include "crl_case.h"
 
 #include <ngx_mtls_crl_parse.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-
-
-#define URI  "86{'http://a/'}"
-
-
-static ngx_pool_t        *pool;
-static pki_t              ca;
-static ngx_mtls_crl_t     crl;
-static ngx_mtls_error_t   err;
-
-
-static int
-group_setup(void **state)
-{
-    static const pki_spec_t  spec = { .cn = "CA", .ca = 1 };
-
-    shim_reset();
-    pki_issue(&ca, NULL, &spec);
-
-    return 0;
-}
-
-
-static int
-group_teardown(void **state)
-{
-    pki_free(&ca);
-
-    return 0;
-}
-
-
-static int
-setup(void **state)
-{
-    shim_reset();
-    pool = shim_pool();
-
-    return 0;
-}
-
-
-static int
-teardown(void **state)
-{
-    ngx_destroy_pool(pool);
-
-    return 0;
-}
-
-
-static void
-is_good(const char *what, const crl_spec_t *spec)
-{
-    crl_good(pool, &ca, spec, what, &crl);
-}
-
-
-static void
-is_refused(const char *what, const crl_spec_t *spec, const char *cause)
-{
-    crl_refused(pool, &ca, spec, what, cause);
-}
-
-
-static ngx_uint_t
-is_zero(const u_char *p, size_t len)
-{
-    while (len--) {
-        if (*p++) {
-            return 0;
-        }
-    }
-
-    return 1;
-}
 
 
 static void
