@@ -63,6 +63,10 @@ static void ngx_mtls_certificate_no_purposes(ngx_mtls_certificate_t *cert);
 static ngx_int_t ngx_mtls_certificate_policy_list(
     ngx_mtls_certificate_t *cert, ngx_mtls_der_t *value,
     ngx_mtls_error_t *err);
+static ngx_int_t ngx_mtls_certificate_count(ngx_mtls_der_t *value,
+    ngx_int_t (*next)(ngx_mtls_der_t *list, ngx_mtls_der_t *oid),
+    const char *what, ngx_mtls_der_t *list, ngx_uint_t *n,
+    ngx_mtls_error_t *err);
 static void ngx_mtls_certificate_no_policies(ngx_mtls_certificate_t *cert);
 
 
@@ -510,31 +514,8 @@ static ngx_int_t
 ngx_mtls_certificate_purposes(ngx_mtls_certificate_t *cert,
     ngx_mtls_der_t *value, ngx_mtls_error_t *err)
 {
-    ngx_mtls_der_t  list, oid;
-
-    if (ngx_mtls_der_get(value, NGX_MTLS_DER_SEQUENCE, &list) != NGX_OK
-        || !ngx_mtls_der_empty(value)
-        || ngx_mtls_der_empty(&list))
-    {
-        return NGX_ABORT;
-    }
-
-    cert->eku_list = list;
-
-    while (!ngx_mtls_der_empty(&list)) {
-
-        if (ngx_mtls_der_oid(&list, &oid) != NGX_OK) {
-            return NGX_ABORT;
-        }
-
-        if (++cert->eku.n > NGX_MTLS_OIDS_MAX) {
-            ngx_mtls_error(err, "certificate has more than %d purposes",
-                           NGX_MTLS_OIDS_MAX);
-            return NGX_DECLINED;
-        }
-    }
-
-    return NGX_OK;
+    return ngx_mtls_certificate_count(value, ngx_mtls_der_oid, "purposes",
+                                      &cert->eku_list, &cert->eku.n, err);
 }
 
 
@@ -549,26 +530,40 @@ static ngx_int_t
 ngx_mtls_certificate_policy_list(ngx_mtls_certificate_t *cert,
     ngx_mtls_der_t *value, ngx_mtls_error_t *err)
 {
-    ngx_mtls_der_t  list, oid;
+    return ngx_mtls_certificate_count(value, ngx_mtls_certificate_policy,
+                                      "policies", &cert->policy_list,
+                                      &cert->policies.n, err);
+}
 
-    if (ngx_mtls_der_get(value, NGX_MTLS_DER_SEQUENCE, &list) != NGX_OK
+
+/* checks and counts a list of object identifiers, each read by "next" */
+
+static ngx_int_t
+ngx_mtls_certificate_count(ngx_mtls_der_t *value,
+    ngx_int_t (*next)(ngx_mtls_der_t *list, ngx_mtls_der_t *oid),
+    const char *what, ngx_mtls_der_t *list, ngx_uint_t *n,
+    ngx_mtls_error_t *err)
+{
+    ngx_mtls_der_t  rest, oid;
+
+    if (ngx_mtls_der_get(value, NGX_MTLS_DER_SEQUENCE, list) != NGX_OK
         || !ngx_mtls_der_empty(value)
-        || ngx_mtls_der_empty(&list))
+        || ngx_mtls_der_empty(list))
     {
         return NGX_ABORT;
     }
 
-    cert->policy_list = list;
+    rest = *list;
 
-    while (!ngx_mtls_der_empty(&list)) {
+    while (!ngx_mtls_der_empty(&rest)) {
 
-        if (ngx_mtls_certificate_policy(&list, &oid) != NGX_OK) {
+        if (next(&rest, &oid) != NGX_OK) {
             return NGX_ABORT;
         }
 
-        if (++cert->policies.n > NGX_MTLS_OIDS_MAX) {
-            ngx_mtls_error(err, "certificate has more than %d policies",
-                           NGX_MTLS_OIDS_MAX);
+        if (++*n > NGX_MTLS_OIDS_MAX) {
+            ngx_mtls_error(err, "certificate has more than %d %s",
+                           NGX_MTLS_OIDS_MAX, what);
             return NGX_DECLINED;
         }
     }

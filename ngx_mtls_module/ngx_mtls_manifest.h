@@ -73,9 +73,9 @@ ngx_int_t ngx_mtls_manifest_write(ngx_str_t *dir, ngx_mtls_zone_t *zone,
  * generation before the zone's, and maps its tables; of "sources" (array of
  * ngx_mtls_source_t) only, all if that is NULL.  Tables that "old" (which may
  * be NULL) has mapped under the same hash are taken over.  "log" must live as
- * long as the manifest.  NGX_OK: "old" is destroyed.  NGX_AGAIN: one of the sources was not attempted yet;
- * NGX_DECLINED: not there, bad, or out of memory, "err" says why; in both
- * cases "old" stays as it is.
+ * long as the manifest.  NGX_OK: "old" is destroyed.  NGX_AGAIN: one of the
+ * sources was not attempted yet; NGX_DECLINED: not there, bad, or out of
+ * memory, "err" says why; in both cases "old" stays as it is.
  */
 ngx_int_t ngx_mtls_manifest_read(ngx_str_t *dir, ngx_mtls_zone_t *zone,
     ngx_array_t *sources, ngx_mtls_manifest_t *old, ngx_log_t *log,
