@@ -38,7 +38,7 @@ typedef struct {
 #define NGX_MTLS_COMPILER_MAGIC    "MTLSRPT"   /* with its NUL: 8 octets */
 
 #define NGX_MTLS_COMPILER_MADE                                               \
-    (NGX_MTLS_CRL_FILE_MAX * sizeof(ngx_mtls_crl_made_t))
+    (NGX_MTLS_CRL_FILE_MAX * sizeof(ngx_mtls_made_t))
 
 /* the longest report */
 #define NGX_MTLS_COMPILER_BUF                                                \
@@ -52,7 +52,7 @@ static ngx_int_t ngx_mtls_compiler_fork(ngx_mtls_compiler_t *compiler,
     ngx_fd_t fd);
 static void ngx_mtls_compiler_child(ngx_mtls_compiler_t *compiler,
     ngx_fd_t fd, ngx_pid_t parent);
-static ngx_int_t ngx_mtls_compiler_work(ngx_mtls_crl_job_t *job, ngx_fd_t fd,
+static ngx_int_t ngx_mtls_compiler_work(ngx_mtls_job_t *job, ngx_fd_t fd,
     ngx_log_t *log);
 static void ngx_mtls_compiler_signals(void);
 static void ngx_mtls_compiler_close(ngx_fd_t *keep, ngx_uint_t n);
@@ -258,12 +258,12 @@ ngx_mtls_compiler_child(ngx_mtls_compiler_t *compiler, ngx_fd_t fd,
 
 
 static ngx_int_t
-ngx_mtls_compiler_work(ngx_mtls_crl_job_t *job, ngx_fd_t fd, ngx_log_t *log)
+ngx_mtls_compiler_work(ngx_mtls_job_t *job, ngx_fd_t fd, ngx_log_t *log)
 {
     ngx_pool_t                  *pool;
     ngx_uint_t                   nmade;
     ngx_mtls_error_t             err;
-    ngx_mtls_crl_made_t         *made;
+    ngx_mtls_made_t             *made;
     ngx_mtls_compiler_report_t   report;
 
     pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, log);
@@ -290,7 +290,7 @@ ngx_mtls_compiler_work(ngx_mtls_crl_job_t *job, ngx_fd_t fd, ngx_log_t *log)
 
     if (ngx_mtls_compiler_send(fd, &report, sizeof(report)) != NGX_OK
         || ngx_mtls_compiler_send(fd, made, report.nmade
-                                            * sizeof(ngx_mtls_crl_made_t))
+                                            * sizeof(ngx_mtls_made_t))
            != NGX_OK
         || ngx_mtls_compiler_send(fd, err.text, report.len) != NGX_OK)
     {
@@ -533,7 +533,7 @@ ngx_mtls_compiler_parse(ngx_mtls_compiler_t *compiler, size_t *size)
         return NGX_ERROR;
     }
 
-    len = report.nmade * sizeof(ngx_mtls_crl_made_t);
+    len = report.nmade * sizeof(ngx_mtls_made_t);
     *size = sizeof(ngx_mtls_compiler_report_t) + len + report.len;
 
     if (compiler->len < *size) {

@@ -50,13 +50,13 @@ struct ngx_mtls_compiler_s {
      * says why.
      */
     ngx_int_t                      rc;
-    ngx_mtls_crl_made_t           *made;
+    ngx_mtls_made_t               *made;
     ngx_uint_t                     nmade;
     u_char                         hash[NGX_MTLS_HASH_LEN]; /* of the octets */
     ngx_mtls_error_t               err;
 
     ngx_pid_t                      pid;       /* 0: no child */
-    ngx_mtls_crl_job_t             jobs[NGX_MTLS_COMPILER_JOBS];
+    ngx_mtls_job_t                 jobs[NGX_MTLS_COMPILER_JOBS];
     ngx_uint_t                     njobs;
     ngx_uint_t                     job;       /* whose report comes next */
     ngx_connection_t              *connection;

@@ -14,6 +14,7 @@
 #include <ngx_mtls.h>
 #include <ngx_mtls_der.h>
 #include <ngx_mtls_ca.h>
+#include <ngx_mtls_job.h>
 #include <ngx_mtls_table.h>
 
 
@@ -79,28 +80,6 @@ ngx_uint_t ngx_mtls_crl_older(ngx_mtls_table_header_t *crl,
     ngx_mtls_table_header_t *loaded);
 
 
-/* what the compiler is to do with one source file; paths end with a NUL */
-typedef struct {
-    ngx_str_t                      path;       /* the CRL file */
-    ngx_str_t                      issuer;     /* issuer=FILE, may be empty */
-    ngx_str_t                      dir;        /* where tables are written */
-    ngx_mtls_ca_t                 *ca;
-    u_char                         run_id[NGX_MTLS_RUN_ID_LEN];
-    u_char                         source_key[NGX_MTLS_HASH_LEN];
-
-    /* headers of the tables that this source has now */
-    ngx_mtls_table_header_t       *loaded;
-    ngx_uint_t                     nloaded;
-} ngx_mtls_crl_job_t;
-
-
-/* one table that was written, under the name that it will keep */
-typedef struct {
-    u_char                         name[2 * NGX_MTLS_HASH_LEN + 1]; /* hex */
-    u_char                         hash[NGX_MTLS_HASH_LEN]; /* of header */
-} ngx_mtls_crl_made_t;
-
-
 /*
  * Reads the file once into private memory, sniffs PEM or DER, and compiles
  * each CRL in it to a table named by hex(SHA-256(source_key, SHA-256(DER)))
@@ -111,8 +90,8 @@ typedef struct {
  * NGX_DECLINED: "err" names the file and the cause; NGX_ERROR: so it does, and
  * the cause lies here (no memory, no space).
  */
-ngx_int_t ngx_mtls_crl_compile(ngx_mtls_crl_job_t *job, ngx_pool_t *pool,
-    ngx_mtls_crl_made_t **made, ngx_uint_t *nmade,
+ngx_int_t ngx_mtls_crl_compile(ngx_mtls_job_t *job, ngx_pool_t *pool,
+    ngx_mtls_made_t **made, ngx_uint_t *nmade,
     u_char hash[NGX_MTLS_HASH_LEN], ngx_mtls_error_t *err);
 
 /*

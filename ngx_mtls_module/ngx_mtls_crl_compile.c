@@ -21,7 +21,7 @@ typedef struct {
 
 
 typedef struct {
-    ngx_mtls_crl_job_t            *job;
+    ngx_mtls_job_t                *job;
     ngx_pool_t                    *pool;
     ngx_mtls_crl_file_t            file;
     u_char                        *hash;       /* of the file */
@@ -59,16 +59,16 @@ static ngx_int_t ngx_mtls_crl_rollback(ngx_mtls_crl_batch_t *batch,
 static u_char *ngx_mtls_crl_age(u_char *p, u_char *last,
     ngx_mtls_table_header_t *header, ngx_uint_t numbers);
 static ngx_int_t ngx_mtls_crl_tables(ngx_mtls_crl_batch_t *batch,
-    ngx_mtls_crl_made_t **made, ngx_uint_t *nmade);
+    ngx_mtls_made_t **made, ngx_uint_t *nmade);
 static ngx_int_t ngx_mtls_crl_table(ngx_mtls_crl_batch_t *batch,
-    ngx_mtls_crl_item_t *item, ngx_mtls_crl_made_t *made);
+    ngx_mtls_crl_item_t *item, ngx_mtls_made_t *made);
 static ngx_int_t ngx_mtls_crl_next(void *data,
     ngx_mtls_table_record_t *record);
 
 
 ngx_int_t
-ngx_mtls_crl_compile(ngx_mtls_crl_job_t *job, ngx_pool_t *pool,
-    ngx_mtls_crl_made_t **made, ngx_uint_t *nmade,
+ngx_mtls_crl_compile(ngx_mtls_job_t *job, ngx_pool_t *pool,
+    ngx_mtls_made_t **made, ngx_uint_t *nmade,
     u_char hash[NGX_MTLS_HASH_LEN], ngx_mtls_error_t *err)
 {
     ngx_int_t              rc;
@@ -484,7 +484,7 @@ ngx_mtls_crl_age(u_char *p, u_char *last, ngx_mtls_table_header_t *header,
 
 
 static ngx_int_t
-ngx_mtls_crl_tables(ngx_mtls_crl_batch_t *batch, ngx_mtls_crl_made_t **made,
+ngx_mtls_crl_tables(ngx_mtls_crl_batch_t *batch, ngx_mtls_made_t **made,
     ngx_uint_t *nmade)
 {
     ngx_int_t             rc;
@@ -494,7 +494,7 @@ ngx_mtls_crl_tables(ngx_mtls_crl_batch_t *batch, ngx_mtls_crl_made_t **made,
     item = batch->items.elts;
 
     *made = ngx_pcalloc(batch->pool,
-                        batch->items.nelts * sizeof(ngx_mtls_crl_made_t));
+                        batch->items.nelts * sizeof(ngx_mtls_made_t));
     if (*made == NULL) {
         return ngx_mtls_error(batch->err, "out of memory");
     }
@@ -532,7 +532,7 @@ ngx_mtls_crl_tables(ngx_mtls_crl_batch_t *batch, ngx_mtls_crl_made_t **made,
 
 static ngx_int_t
 ngx_mtls_crl_table(ngx_mtls_crl_batch_t *batch, ngx_mtls_crl_item_t *item,
-    ngx_mtls_crl_made_t *made)
+    ngx_mtls_made_t *made)
 {
     u_char                   *p, *path, name[NGX_MTLS_HASH_LEN];
     u_char                    keys[2][NGX_MTLS_HASH_LEN];

@@ -31,7 +31,7 @@ static void ngx_mtls_manager_tried(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file);
 static void ngx_mtls_manager_batch(ngx_mtls_manager_t *m);
 static void ngx_mtls_manager_job(ngx_mtls_manager_t *m,
-    ngx_mtls_manager_file_t *file, ngx_mtls_crl_job_t *job);
+    ngx_mtls_manager_file_t *file, ngx_mtls_job_t *job);
 static void ngx_mtls_manager_fail(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file);
 static void ngx_mtls_manager_say(ngx_mtls_manager_t *m,
@@ -439,9 +439,9 @@ ngx_mtls_manager_batch(ngx_mtls_manager_t *m)
 
 static void
 ngx_mtls_manager_job(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
-    ngx_mtls_crl_job_t *job)
+    ngx_mtls_job_t *job)
 {
-    ngx_memzero(job, sizeof(ngx_mtls_crl_job_t));
+    ngx_memzero(job, sizeof(ngx_mtls_job_t));
 
     job->path = file->node.str;
     job->issuer = file->source->conf->issuer;

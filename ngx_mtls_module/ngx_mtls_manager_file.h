@@ -47,7 +47,7 @@ typedef struct {
  */
 typedef struct {
     ngx_mtls_table_header_t       *headers;
-    ngx_mtls_crl_made_t           *made;
+    ngx_mtls_made_t               *made;
     u_char                        *stale;      /* what was said of them */
     ngx_uint_t                     n;
 } ngx_mtls_manager_tables_t;

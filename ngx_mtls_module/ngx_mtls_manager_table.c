@@ -20,7 +20,7 @@ static ngx_int_t ngx_mtls_manager_place(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file, ngx_mtls_manager_tables_t *tables,
     ngx_uint_t *fresh);
 static ngx_int_t ngx_mtls_manager_rename(ngx_mtls_manager_t *m,
-    ngx_mtls_crl_made_t *made, ngx_mtls_table_header_t *header);
+    ngx_mtls_made_t *made, ngx_mtls_table_header_t *header);
 static ngx_uint_t ngx_mtls_manager_find(ngx_mtls_manager_tables_t *tables,
     u_char *name);
 static void ngx_mtls_manager_path(ngx_mtls_manager_t *m, u_char *name,
@@ -90,7 +90,7 @@ ngx_mtls_manager_tables(ngx_mtls_manager_t *m,
     u_char  *p;
 
     p = ngx_calloc(n * (sizeof(ngx_mtls_table_header_t)
-                        + sizeof(ngx_mtls_crl_made_t) + 1) + 1, m->log);
+                        + sizeof(ngx_mtls_made_t) + 1) + 1, m->log);
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -98,8 +98,8 @@ ngx_mtls_manager_tables(ngx_mtls_manager_t *m,
     tables->headers = (ngx_mtls_table_header_t *) p;
     p += n * sizeof(ngx_mtls_table_header_t);
 
-    tables->made = (ngx_mtls_crl_made_t *) p;
-    p += n * sizeof(ngx_mtls_crl_made_t);
+    tables->made = (ngx_mtls_made_t *) p;
+    p += n * sizeof(ngx_mtls_made_t);
 
     tables->stale = p;
     tables->n = 0;
@@ -121,7 +121,7 @@ ngx_mtls_manager_place(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
     u_char                path[NGX_MAX_PATH];
     ngx_int_t             rc;
     ngx_uint_t            i, n;
-    ngx_mtls_crl_made_t  *made;
+    ngx_mtls_made_t      *made;
 
     made = m->compiler.made;
     rc = NGX_OK;
@@ -173,7 +173,7 @@ ngx_mtls_manager_place(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
 
 
 static ngx_int_t
-ngx_mtls_manager_rename(ngx_mtls_manager_t *m, ngx_mtls_crl_made_t *made,
+ngx_mtls_manager_rename(ngx_mtls_manager_t *m, ngx_mtls_made_t *made,
     ngx_mtls_table_header_t *header)
 {
     u_char             path[NGX_MAX_PATH], temp[NGX_MAX_PATH];

@@ -182,8 +182,8 @@ main(int argc, char *argv[])
     crlbench_key_t        *keys;
     ngx_mtls_table_t       table;
     ngx_mtls_error_t       err;
-    ngx_mtls_crl_job_t     job;
-    ngx_mtls_crl_made_t   *made;
+    ngx_mtls_job_t         job;
+    ngx_mtls_made_t       *made;
 
     if (argc < 4) {
         crlbench_die("usage: crlbench CA.pem CRL DIR [RUNS]", NULL);
@@ -194,7 +194,7 @@ main(int argc, char *argv[])
 
     pool = shim_pool();
 
-    ngx_memzero(&job, sizeof(ngx_mtls_crl_job_t));
+    ngx_memzero(&job, sizeof(ngx_mtls_job_t));
 
     job.ca = crlbench_ca(pool, argv[1]);
     job.path.data = (u_char *) argv[2];

@@ -24,8 +24,8 @@ typedef struct {
     pki_t                  ca;
     pki_t                  other;
 
-    ngx_mtls_crl_job_t     job;
-    ngx_mtls_crl_made_t   *made;
+    ngx_mtls_job_t         job;
+    ngx_mtls_made_t       *made;
     ngx_uint_t             nmade;
     u_char                 hash[NGX_MTLS_HASH_LEN];
     ngx_mtls_error_t       err;

@@ -61,7 +61,7 @@ compile_setup(void **state)
     assert_int_equal(world_ca(&c->w, "a", &path, 0), NGX_OK);
     world_ca_finish(&c->w);
 
-    ngx_memzero(&c->job, sizeof(ngx_mtls_crl_job_t));
+    ngx_memzero(&c->job, sizeof(ngx_mtls_job_t));
 
     c->job.dir.data = (u_char *) c->w.dir;
     c->job.dir.len = strlen(c->w.dir);

@@ -77,11 +77,11 @@ world_crl(world_t *w, ngx_str_t *path, time_t grace, time_t max_age)
     ngx_int_t             rc;
     ngx_uint_t            i, n;
     ngx_mtls_slot_t      *slot;
-    ngx_mtls_crl_job_t    job;
-    ngx_mtls_crl_made_t  *made;
+    ngx_mtls_job_t        job;
+    ngx_mtls_made_t      *made;
     u_char                hash[NGX_MTLS_HASH_LEN];
 
-    ngx_memzero(&job, sizeof(ngx_mtls_crl_job_t));
+    ngx_memzero(&job, sizeof(ngx_mtls_job_t));
 
     job.path = *path;
     job.dir.data = (u_char *) w->dir;
