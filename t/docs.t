@@ -9,11 +9,12 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use Mtls::Docs qw(pages page docs_pki local_conf);
 use Mtls::Test;
 
 my $top = "$FindBin::Bin/..";
-my @pages = ('README.md', map { s{^\Q$top/}{}r } glob "$top/docs/*.md");
-my %page = map { $_ => slurp("$top/$_") } @pages;
+my @pages = pages();
+my %page = map { $_ => page($_) } @pages;
 
 my %code = map { s{.*/}{}r => slurp($_) } glob "$top/ngx_mtls_module/*.[ch]";
 my ($front) = map { $code{$_} } grep { /^ngx_http_mtls_module\.c$/ } keys %code;
@@ -216,27 +217,29 @@ sub anchors {
 
 
 # Every example is a configuration, or becomes one by what stands before it:
-# <!-- conf: full -->, http or server.
+# <!-- conf: full -->, http or server; stock is for nginx without the module.
 
 sub examples {
-    my $pki = pki();
-    my $n = Mtls::Test->new(pki => $pki);
+    my $pki = docs_pki();
+    my %nginx = (
+        ours  => Mtls::Test->new(pki => $pki),
+        stock => Mtls::Test->new(pki => $pki, module => 0),
+    );
     my $count = 0;
 
     for my $name (@pages) {
-        my $text = $page{$name};
         my $i = 0;
 
-        while ($text =~ /(?:^\ *<!--\ conf:\ (\w+)\ -->\n)?^\ *```nginx\n
-                         (.*?)^\ *```$/msgx)
-        {
-            my ($kind, $conf) = ($1 // '', $2);
+        for my $e (Mtls::Docs::examples($page{$name})) {
+            my $kind = $e->{kind};
             my $what = "$name: example " . ++$i;
 
-            like($kind, qr/^(full|http|server)$/, "$what: its kind is said")
-                || next;
+            like($kind, qr/^(full|http|server|stock)$/,
+                 "$what: its kind is said") || next;
 
-            my ($code, $err) = $n->test_config(local_conf($n, $kind, $conf));
+            my $n = $nginx{$kind} || $nginx{ours};
+            my ($code, $err) = $n->test_config(local_conf($n, $kind,
+                                                          $e->{conf}));
             my @warn = grep { /\[warn\]/ && !/could build optimal/ }
                        split /\n/, $err;
 
@@ -246,65 +249,4 @@ sub examples {
     }
 
     cmp_ok($count, '>=', 10, 'examples were found');
-}
-
-
-# The files that examples name, in a folder that stands for /etc/pki.
-
-sub pki {
-    my $pki = Mtls::PKI->standard;
-    my $dir = $pki->dir;
-
-    mkdir "$dir/$_" for qw(crl crl/partner issuing);
-
-    my %file = (
-        'partner-ca.pem' => 'root.crt inter.crt',
-        'device-ca.pem' => 'other_root.crt',
-        'issuing/issuing.pem' => 'inter.crt',
-        (map { ("crl/$_" => $_) } qw(root.crl inter.crl other_root.crl)),
-        (map { ("crl/partner/$_" => $_) } qw(root.crl inter.crl)),
-    );
-
-    for my $name (keys %file) {
-        spew("$dir/$name",
-             join '', map { slurp("$dir/$_") } split ' ', $file{$name});
-    }
-
-    return $pki;
-}
-
-
-sub local_conf {
-    my ($n, $kind, $conf) = @_;
-
-    my $groups = <<'EOC';
-mtls_ca partner /etc/pki/partner-ca.pem;
-mtls_ca device /etc/pki/device-ca.pem;
-mtls_crl /etc/pki/crl/*.crl;
-mtls_group accounts { ca partner; subject ou accounts; }
-mtls_group contractors { ca any; subject any ou contractors; }
-mtls_group insiders { group accounts; not group contractors; }
-EOC
-
-    $conf = "$groups server { listen 443 ssl; %%TLS%%\n$conf }\n"
-        if $kind eq 'server';
-
-    my ($pki, $dir) = ($n->{pki}->dir, $n->dir);
-
-    # the CRLs of CAs that the example knows
-
-    $conf =~ s{/etc/pki/crl/}{/etc/pki/crl/partner/}g
-        if $conf !~ /device-ca\.pem/;
-
-    $conf =~ s{/etc/pki/}{$pki/}g;
-    $conf =~ s{/var/(?:log|lib)/nginx/}{$dir/}g;
-    $conf =~ s{^\s*load_module [^;]+;}{}m;
-    $conf =~ s{\blisten(\s+)(\d+)}{"listen${1}127.0.0.1:" . $n->port($2)}ge;
-
-    if ($conf !~ /mtls_state_path/) {
-        $kind eq 'full' ? $conf =~ s/^(http \{)/$1 %%MTLS%%/m
-                        : $conf =~ s/^/%%MTLS%%\n/;
-    }
-
-    return $conf;
 }
