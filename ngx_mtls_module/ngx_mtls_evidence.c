@@ -19,11 +19,11 @@
 /*
  * A record, numbers in network byte order:
  *
- *   version            1
+ *   version            1   or, of a server with "mtls off", another one
  *   key id             8   begin of the zone's run id
  *   time               8   of the full handshake, seconds since 1970
  *   intermediates      1   their count
- *   anchor            32
+ *   anchor            32   with "mtls off" zeros
  *   intermediates  32 * n
  *   MAC               16   HMAC-SHA-256, truncated
  *
@@ -32,9 +32,17 @@
  */
 #define NGX_MTLS_EVIDENCE_CONTEXT      "mtls evidence"
 #define NGX_MTLS_EVIDENCE_CONTEXT_LEN  (sizeof(NGX_MTLS_EVIDENCE_CONTEXT) - 1)
+#define NGX_MTLS_EVIDENCE_OFF          0x80   /* a version */
 #define NGX_MTLS_EVIDENCE_KEY_LEN      8
 #define NGX_MTLS_EVIDENCE_MAC_LEN      16
 #define NGX_MTLS_EVIDENCE_SKEW         300    /* seconds a clock may jump */
+
+/*
+ * OpenSSL fails a handshake whose session is too long for a ticket, 65,280
+ * octets: what a record adds must not be the cause
+ */
+#define NGX_MTLS_EVIDENCE_LEAF_MAX     (62 * 1024)
+
 #define NGX_MTLS_EVIDENCE_FIXED_LEN                                          \
     (1 + NGX_MTLS_EVIDENCE_KEY_LEN + 8 + 1 + NGX_MTLS_HASH_LEN)
 
@@ -57,8 +65,9 @@ typedef struct {
 
 
 static int ngx_mtls_evidence_verify(X509_STORE_CTX *store, void *data);
+static int ngx_mtls_evidence_verify_off(X509_STORE_CTX *store, void *data);
 static ngx_int_t ngx_mtls_evidence_write(SSL *ssl, ngx_mtls_conf_t *conf,
-    ngx_mtls_evidence_t *evidence);
+    ngx_mtls_evidence_held_t *held);
 static ngx_int_t ngx_mtls_evidence_mac(ngx_mtls_zone_t *zone, u_char *record,
     size_t len, const u_char *leaf, u_char *mac);
 static ngx_int_t ngx_mtls_evidence_session(SSL_SESSION *session,
@@ -70,8 +79,9 @@ static SSL_SESSION *ngx_mtls_evidence_get_session(SSL *ssl,
     const unsigned char *id, int len, int *copy);
 static ngx_int_t ngx_mtls_evidence_resume(SSL *ssl, SSL_SESSION *session,
     ngx_mtls_server_t *server);
-static const char *ngx_mtls_evidence_refuse(SSL_SESSION *session,
+static const char *ngx_mtls_evidence_refuse(SSL *ssl, SSL_SESSION *session,
     ngx_mtls_server_t *server, ngx_mtls_evidence_held_t *held);
+static ngx_uint_t ngx_mtls_evidence_off(SSL *ssl);
 static ngx_uint_t ngx_mtls_evidence_valid(ngx_mtls_ca_cert_t *cert,
     time_t now);
 static ngx_mtls_evidence_held_t *ngx_mtls_evidence_hold(SSL *ssl, X509 *peer);
@@ -115,10 +125,10 @@ ngx_mtls_evidence_attach(SSL_CTX *ctx, ngx_mtls_server_t *server,
         return NGX_ERROR;
     }
 
-    if (!server->off) {
-        SSL_CTX_set_cert_verify_callback(ctx, ngx_mtls_evidence_verify,
-                                         server);
-    }
+    SSL_CTX_set_cert_verify_callback(ctx,
+                                     server->off ? ngx_mtls_evidence_verify_off
+                                                 : ngx_mtls_evidence_verify,
+                                     server);
 
     if (SSL_CTX_set_session_ticket_cb(ctx, NULL, ngx_mtls_evidence_ticket,
                                       server)
@@ -179,6 +189,7 @@ ngx_mtls_evidence_verify(X509_STORE_CTX *store, void *data)
         return rc;
     }
 
+    evidence->off = 0;
     evidence->handshake = ngx_time();
     evidence->nchain = depth ? depth - 1 : 0;
     ngx_memcpy(evidence->anchor, anchor->cert.facts.fingerprint,
@@ -208,7 +219,7 @@ ngx_mtls_evidence_verify(X509_STORE_CTX *store, void *data)
         ngx_mtls_intermediate_free(cert);
     }
 
-    if (ngx_mtls_evidence_write(ssl, server->conf, evidence) != NGX_OK) {
+    if (ngx_mtls_evidence_write(ssl, server->conf, held) != NGX_OK) {
         goto failed;
     }
 
@@ -226,18 +237,53 @@ failed:
 }
 
 
+/*
+ * With "mtls off" it is X509_verify_cert(), and the session says where it
+ * comes from: that one without any record is not resumed holds everywhere.
+ * The server of a session may not be known when it is looked for.
+ */
+
+static int
+ngx_mtls_evidence_verify_off(X509_STORE_CTX *store, void *data)
+{
+    ngx_mtls_server_t  *server = data;
+
+    SSL                       *ssl;
+    ngx_mtls_evidence_held_t  *held;
+
+    ssl = X509_STORE_CTX_get_ex_data(store,
+                                     SSL_get_ex_data_X509_STORE_CTX_idx());
+
+    held = ngx_mtls_evidence_hold(ssl, X509_STORE_CTX_get0_cert(store));
+
+    if (held) {
+        held->evidence.off = 1;
+        held->evidence.handshake = ngx_time();
+        held->evidence.nchain = 0;
+        ngx_memzero(held->evidence.anchor, NGX_MTLS_HASH_LEN);
+
+        /* a session that cannot say it is not resumed, and that is all */
+        (void) ngx_mtls_evidence_write(ssl, server->conf, held);
+    }
+
+    return X509_verify_cert(store);
+}
+
+
 static ngx_int_t
 ngx_mtls_evidence_write(SSL *ssl, ngx_mtls_conf_t *conf,
-    ngx_mtls_evidence_t *evidence)
+    ngx_mtls_evidence_held_t *held)
 {
-    u_char           *p;
-    uint64_t          t;
-    ngx_uint_t        i;
-    SSL_SESSION      *session;
-    ngx_mtls_zone_t  *zone;
-    u_char            record[NGX_MTLS_EVIDENCE_MAX];
+    u_char               *p;
+    uint64_t              t;
+    ngx_uint_t            i;
+    SSL_SESSION          *session;
+    ngx_mtls_zone_t      *zone;
+    ngx_mtls_evidence_t  *evidence;
+    u_char                record[NGX_MTLS_EVIDENCE_MAX];
 
     session = SSL_get0_session(ssl);
+    evidence = &held->evidence;
 
     if (session == NULL
         || ngx_mtls_evidence_len(evidence->nchain) > NGX_MTLS_EVIDENCE_MAX)
@@ -245,12 +291,19 @@ ngx_mtls_evidence_write(SSL *ssl, ngx_mtls_conf_t *conf,
         return NGX_ERROR;
     }
 
+    if (held->len > NGX_MTLS_EVIDENCE_LEAF_MAX) {
+
+        /* without a record this session serves its connection alone */
+
+        return NGX_OK;
+    }
+
     zone = ngx_mtls_zone(conf->shm_zone);
     t = (uint64_t) evidence->handshake;
 
     p = record;
 
-    *p++ = NGX_MTLS_EVIDENCE_VERSION;
+    *p++ = evidence->off ? NGX_MTLS_EVIDENCE_OFF : NGX_MTLS_EVIDENCE_VERSION;
     p = ngx_cpymem(p, zone->run_id, NGX_MTLS_EVIDENCE_KEY_LEN);
 
     for (i = 0; i < 8; i++) {
@@ -305,6 +358,7 @@ ngx_int_t
 ngx_mtls_evidence_read(SSL *ssl, ngx_mtls_conf_t *conf,
     const u_char leaf[NGX_MTLS_HASH_LEN], ngx_mtls_evidence_t *evidence)
 {
+    ngx_int_t     rc;
     SSL_SESSION  *session;
 
     session = SSL_get0_session(ssl);
@@ -312,7 +366,9 @@ ngx_mtls_evidence_read(SSL *ssl, ngx_mtls_conf_t *conf,
         return NGX_DECLINED;
     }
 
-    return ngx_mtls_evidence_session(session, conf, leaf, evidence);
+    rc = ngx_mtls_evidence_session(session, conf, leaf, evidence);
+
+    return (rc == NGX_OK && evidence->off) ? NGX_DECLINED : rc;
 }
 
 
@@ -339,8 +395,8 @@ ngx_mtls_evidence_session(SSL_SESSION *session, ngx_mtls_conf_t *conf,
     zone = ngx_mtls_zone(conf->shm_zone);
     p = data;
 
-    if (*p++ != NGX_MTLS_EVIDENCE_VERSION
-        || ngx_memcmp(p, zone->run_id, NGX_MTLS_EVIDENCE_KEY_LEN) != 0)
+    if ((*p != NGX_MTLS_EVIDENCE_VERSION && *p != NGX_MTLS_EVIDENCE_OFF)
+        || ngx_memcmp(p + 1, zone->run_id, NGX_MTLS_EVIDENCE_KEY_LEN) != 0)
     {
         return NGX_DECLINED;
     }
@@ -358,6 +414,8 @@ ngx_mtls_evidence_session(SSL_SESSION *session, ngx_mtls_conf_t *conf,
     }
 
     /* from here on it is what we wrote */
+
+    evidence->off = (*p++ == NGX_MTLS_EVIDENCE_OFF);
 
     p += NGX_MTLS_EVIDENCE_KEY_LEN;
 
@@ -506,7 +564,7 @@ ngx_mtls_evidence_resume(SSL *ssl, SSL_SESSION *session,
 
     held = ngx_mtls_evidence_hold(ssl, peer);
 
-    reason = held ? ngx_mtls_evidence_refuse(session, server, held)
+    reason = held ? ngx_mtls_evidence_refuse(ssl, session, server, held)
                   : "out of memory";
 
     if (reason == NULL) {
@@ -526,8 +584,8 @@ ngx_mtls_evidence_resume(SSL *ssl, SSL_SESSION *session,
 /* why a session with a certificate must not be resumed; NULL: it may be */
 
 static const char *
-ngx_mtls_evidence_refuse(SSL_SESSION *session, ngx_mtls_server_t *server,
-    ngx_mtls_evidence_held_t *held)
+ngx_mtls_evidence_refuse(SSL *ssl, SSL_SESSION *session,
+    ngx_mtls_server_t *server, ngx_mtls_evidence_held_t *held)
 {
     time_t                now, timeout;
     ngx_int_t             rc;
@@ -541,12 +599,12 @@ ngx_mtls_evidence_refuse(SSL_SESSION *session, ngx_mtls_server_t *server,
     rc = ngx_mtls_evidence_session(session, server->conf, evidence->leaf,
                                    evidence);
 
-    if (rc == NGX_DECLINED && server->off) {
-        return NULL;
-    }
-
     if (rc != NGX_OK) {
         return "no record of ours";
+    }
+
+    if (evidence->off) {
+        return ngx_mtls_evidence_off(ssl) ? NULL : "nobody has judged it";
     }
 
     /* each resumption sets the session's own clock back, but not this one */
@@ -594,6 +652,34 @@ ngx_mtls_evidence_refuse(SSL_SESSION *session, ngx_mtls_server_t *server,
     held->good = 1;
 
     return NULL;
+}
+
+
+/*
+ * Whether the server that answers may be one with "mtls off".  Before nginx
+ * 1.29.2 it is known only after the session, and nginx itself refuses to go on
+ * with the session of another name.
+ */
+
+static ngx_uint_t
+ngx_mtls_evidence_off(SSL *ssl)
+{
+#if (nginx_version >= 1029002)
+
+    ngx_mtls_server_t  *server;
+
+    server = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl),
+                                 ngx_mtls_evidence_ctx_index);
+
+    return server && server->off;
+
+#else
+
+    (void) ssl;
+
+    return 1;
+
+#endif
 }
 
 

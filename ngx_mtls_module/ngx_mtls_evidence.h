@@ -32,6 +32,9 @@ typedef struct {
     u_char                         chain[NGX_MTLS_CHAIN_MAX]
                                         [NGX_MTLS_HASH_LEN];
     ngx_uint_t                     nchain;    /* intermediates */
+
+    /* of a server with "mtls off": nothing but "handshake" and "leaf" holds */
+    ngx_uint_t                     off;
 } ngx_mtls_evidence_t;
 
 
@@ -43,7 +46,7 @@ typedef struct {
 
     /*
      * "mtls off" at the server's own level: its chains are verified by nginx's
-     * store, and sessions without a record are resumed
+     * store, and its sessions, which say so, are resumed as nginx does it
      */
     ngx_uint_t                     off;
 

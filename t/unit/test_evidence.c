@@ -328,6 +328,65 @@ test_refused(void **state)
 }
 
 
+/* the leaf or the anchor expires in the time that the session has */
+
+static void
+test_expired(void **state)
+{
+    tls_t       t;
+    pki_t       ca, client;
+    time_t      now;
+    ngx_uint_t  kind, i;
+
+    pki_issue(&ca, NULL, &(pki_spec_t) { .cn = "Short", .ca = 1,
+                                         .from = -PKI_DAY,
+                                         .to = 10 * PKI_DAY });
+    pki_issue(&client, &ca, &(pki_spec_t) { .cn = "client" });
+
+    for (kind = 0; kind < KINDS; kind++) {
+
+        for (i = 0; i < 2; i++) {
+
+            /* "direct" lives for 20 days, and its root longer */
+
+            shim_time_set(now = time(NULL));
+            trusted(kind, i ? &ca : &root);
+            server.session_timeout = 100 * PKI_DAY;
+            SSL_CTX_set_timeout(server_ctx, 100 * PKI_DAY);
+
+            tls(&t, i ? &client : &direct, NULL, 0, NULL);
+            assert_int_equal(get(&t)->status, NGX_MTLS_CHAIN_OK);
+            tls_end(&t);
+
+            shim_time_set(now + (i ? 9 : 19) * PKI_DAY);
+            tls(&t, i ? &client : &direct, NULL, 0, kept);
+            assert_int_equal(SSL_session_reused(t.server), 1);
+            assert_int_equal(get(&t)->status, NGX_MTLS_CHAIN_OK);
+            tls_end(&t);
+
+            shim_time_set(now + (i ? 11 : 21) * PKI_DAY);
+            tls(&t, i ? &client : &direct, NULL, 0, kept);
+            assert_int_equal(SSL_session_reused(t.server), 0);
+            tls_end(&t);
+
+            /* before it was made, by a clock that was set back by far */
+
+            shim_time_set(now - PKI_DAY / 2);
+            tls(&t, i ? &client : &direct, NULL, 0, kept);
+            assert_int_equal(SSL_session_reused(t.server), 0);
+            tls_end(&t);
+
+            server.session_timeout = TIMEOUT;
+            world_end(&w);
+            setup(state);
+        }
+    }
+
+    pki_free(&ca);
+    pki_free(&client);
+}
+
+
 /* each resumption gives a new ticket, but no more time */
 
 static void
@@ -519,6 +578,100 @@ test_read(void **state)
 }
 
 
+/*
+ * With "mtls off" the session says so, in a record that no other certificate
+ * can have, and one that says nothing is not resumed, there or elsewhere.
+ */
+
+static void
+test_off(void **state)
+{
+    tls_t                t;
+    size_t               len, i;
+    time_t               now;
+    ngx_uint_t           kind;
+    ngx_mtls_session_t  *s;
+    u_char               record[NGX_MTLS_EVIDENCE_MAX + 1];
+
+    trusted(ID_12, &root);
+
+    for (kind = 0; kind < KINDS; kind++) {
+        server.off = 1;
+        contexts(kind);
+
+        shim_time_set(now = time(NULL));
+
+        tls_leaf(&t, NULL);
+        len = record_of(&t, record);
+        assert_int_equal(len, 1 + 8 + 8 + 1 + 32 + 16);
+        assert_int_not_equal(record[0], NGX_MTLS_EVIDENCE_VERSION);
+        assert_int_not_equal(SSL_get_verify_result(t.server), X509_V_OK);
+        tls_end(&t);
+
+        /* nginx's own clock, and not ours */
+
+        shim_time_set(now + 10 * TIMEOUT);
+
+        tls_leaf(&t, kept);
+        assert_int_equal(SSL_session_reused(t.server), 1);
+        s = get(&t);
+        assert_int_equal(s->evidence, 0);
+        assert_int_not_equal(s->status, NGX_MTLS_CHAIN_OK);
+        tls_end(&t);
+
+        /* of another start */
+
+        w.zone->key[0] ^= 1;
+        tls_leaf(&t, kept);
+        assert_int_equal(SSL_session_reused(t.server), 0);
+        tls_end(&t);
+
+        /* never judged: at no server, be it known too late which it is */
+
+        tls_leaf(&t, kept);
+        assert_int_equal(SSL_session_reused(t.server), 1);
+        server.off = 0;
+        SSL_CTX_set_cert_verify_callback(server_ctx, NULL, NULL);
+        tls_end(&t);
+
+        contexts(kind);
+        SSL_CTX_set_cert_verify_callback(server_ctx, NULL, NULL);
+        tls_leaf(&t, NULL);
+        tls_end(&t);
+
+        server.off = 1;
+        tls_leaf(&t, kept);
+        assert_int_equal(SSL_session_reused(t.server), 0);
+        tls_end(&t);
+    }
+
+    /* the marks of one kind are none of the other */
+
+    server.off = 0;
+    cache_clear();
+    contexts(ID_12);
+
+    tls_leaf(&t, NULL);
+    len = record_of(&t, record);
+    tls_end(&t);
+
+    for (i = 0; i < 8; i++) {
+        record[0] ^= 1 << i;
+        forge(0, record, len);
+
+        tls_leaf(&t, kept);
+        assert_int_equal(SSL_session_reused(t.server), 0);
+        expect_leaf(get(&t));
+        tls_end(&t);
+
+        cache_clear();
+        tls_leaf(&t, NULL);
+        len = record_of(&t, record);
+        tls_end(&t);
+    }
+}
+
+
 int
 main(void)
 {
@@ -531,9 +684,11 @@ main(void)
         t(test_no_cert),
         t(test_untrusted),
         t(test_refused),
+        t(test_expired),
         t(test_renewed),
         t(test_forged),
         t(test_read),
+        t(test_off),
     };
 
     return cmocka_run_group_tests(tests, once, end);
