@@ -15,6 +15,8 @@
 static ngx_int_t ngx_mtls_table_read(ngx_fd_t fd, ngx_str_t *path,
     ngx_mtls_table_header_t *header, ngx_mtls_error_t *err);
 static ngx_int_t ngx_mtls_table_check(ngx_mtls_table_header_t *header);
+static uint64_t ngx_mtls_table_tagged(const u_char *tags, u_char tag,
+    ngx_uint_t n);
 static ngx_uint_t ngx_mtls_table_match(u_char *p, size_t width,
     ngx_mtls_table_key_t *key);
 
@@ -176,13 +178,23 @@ ngx_mtls_table_check(ngx_mtls_table_header_t *header)
 
     end = ((uint64_t) header->nbuckets + 1) * sizeof(uint32_t);
 
-    if (header->records != ngx_mtls_table_align(header->index + end)) {
+    if (header->tags != ngx_mtls_table_align(header->index + end)) {
+        return NGX_ERROR;
+    }
+
+    /* there were as many tags as records before those that were twice */
+
+    end = ngx_mtls_table_tags_size(header->nrecords);
+
+    if (header->records < header->tags + end
+        || header->records > header->size)
+    {
         return NGX_ERROR;
     }
 
     end = header->nrecords * (uint64_t) header->record_size;
 
-    if (header->size != header->records + end
+    if (header->size - header->records != end
         || header->number_len > NGX_MTLS_NUMBER_MAX
         || header->base_len > NGX_MTLS_NUMBER_MAX
         || header->signer_serial_len > NGX_MTLS_SERIAL_MAX)
@@ -205,13 +217,19 @@ ngx_mtls_table_close(ngx_mtls_table_t *table)
 }
 
 
+/*
+ * A record is one of millions and far from the processor, index and tags are
+ * near: of 256 records with another key, 255 are passed over by their tags.
+ */
+
 ngx_int_t
 ngx_mtls_table_lookup(ngx_mtls_table_t *table, ngx_uint_t issuer,
     u_char *serial, size_t len, ngx_mtls_table_record_t *record)
 {
-    u_char                   *p;
+    u_char                   *p, *tags;
     size_t                    width;
-    uint32_t                  first, last, *index;
+    uint32_t                  first, last, i, *index;
+    uint64_t                  hash, tagged;
     ngx_uint_t                bucket;
     ngx_mtls_table_key_t      key;
     ngx_mtls_table_header_t  *header;
@@ -225,7 +243,8 @@ ngx_mtls_table_lookup(ngx_mtls_table_t *table, ngx_uint_t issuer,
 
     ngx_mtls_table_key(&key, serial, len, issuer);
 
-    bucket = ngx_mtls_table_bucket(header, &key);
+    hash = ngx_mtls_table_hash(header, &key);
+    bucket = ngx_mtls_table_bucket(header, hash);
 
     index = (uint32_t *) (table->map + header->index);
     first = index[bucket];
@@ -238,30 +257,67 @@ ngx_mtls_table_lookup(ngx_mtls_table_t *table, ngx_uint_t issuer,
         return NGX_ERROR;
     }
 
-    p = table->map + header->records + (uint64_t) first * header->record_size;
+    tags = table->map + header->tags;
 
-    for ( /* void */ ; first < last; first++, p += header->record_size) {
+    for ( /* void */ ; first < last; first += 8) {
 
-        if (ngx_mtls_table_word(p) != key.words[0]
-            || !ngx_mtls_table_match(p, width, &key))
-        {
-            continue;
+        tagged = ngx_mtls_table_tagged(tags + first, ngx_mtls_table_tag(hash),
+                                       last - first);
+
+        for (i = first; tagged; i++, tagged >>= 8) {
+
+            if (!(tagged & 0x80)) {
+                continue;
+            }
+
+            p = table->map + header->records
+                + (uint64_t) i * header->record_size;
+
+            if (!ngx_mtls_table_match(p, width, &key)) {
+                continue;
+            }
+
+            record->serial = p;
+            record->len = len;
+            record->issuer = (uint16_t) issuer;
+            record->reason = p[width + NGX_MTLS_TABLE_REASON];
+            ngx_memcpy(&record->date, p + width, sizeof(uint32_t));
+
+            return NGX_OK;
         }
-
-        record->serial = p;
-        record->len = len;
-        record->issuer = (uint16_t) issuer;
-        record->reason = p[width + NGX_MTLS_TABLE_REASON];
-        ngx_memcpy(&record->date, p + width, sizeof(uint32_t));
-
-        return NGX_OK;
     }
 
     return NGX_DECLINED;
 }
 
 
-/* the rest of a record whose first eight octets are the key's */
+/*
+ * Which of the first "n" of eight tags are this one: the high bit of the n-th
+ * octet, counted from the lowest, for the n-th tag.
+ */
+
+static uint64_t
+ngx_mtls_table_tagged(const u_char *tags, u_char tag, ngx_uint_t n)
+{
+    uint64_t  word, low, tagged;
+
+    low = 0x7f7f7f7f7f7f7f7fULL;
+
+    word = ngx_mtls_table_word(tags) ^ tag * 0x0101010101010101ULL;
+
+    /* octets that are zero, without a carry from one to the next */
+
+    tagged = ~(((word & low) + low) | word | low);
+
+    if (n < 8) {
+        tagged &= ((uint64_t) 1 << (8 * n)) - 1;
+    }
+
+    return tagged;
+}
+
+
+/* whether a record has this key */
 
 static ngx_uint_t
 ngx_mtls_table_match(u_char *p, size_t width, ngx_mtls_table_key_t *key)
@@ -270,7 +326,9 @@ ngx_mtls_table_match(u_char *p, size_t width, ngx_mtls_table_key_t *key)
 
     ngx_memcpy(&issuer, p + width + NGX_MTLS_TABLE_ISSUER, sizeof(issuer));
 
-    if (p[width + NGX_MTLS_TABLE_LEN] != key->len || issuer != key->issuer) {
+    if (p[width + NGX_MTLS_TABLE_LEN] != key->len || issuer != key->issuer
+        || ngx_mtls_table_word(p) != key->words[0])
+    {
         return 0;
     }
 
@@ -329,14 +387,8 @@ ngx_mtls_table_key(ngx_mtls_table_key_t *key, const u_char *serial, size_t len,
     v[2] = ngx_mtls_table_rotate(v[2], 32)
 
 
-/*
- * SipHash-1-3 of the serial, its length and the issuer, of which the high bits
- * pick the bucket.  The key is the file's: whoever picks serial numbers cannot
- * fill one bucket with them.
- */
-
-ngx_uint_t
-ngx_mtls_table_bucket(ngx_mtls_table_header_t *header,
+uint64_t
+ngx_mtls_table_hash(ngx_mtls_table_header_t *header,
     ngx_mtls_table_key_t *key)
 {
     uint64_t    k[2], v[4], word;
@@ -368,7 +420,5 @@ ngx_mtls_table_bucket(ngx_mtls_table_header_t *header,
     ngx_mtls_table_round(v);
     ngx_mtls_table_round(v);
 
-    word = v[0] ^ v[1] ^ v[2] ^ v[3];
-
-    return (ngx_uint_t) (((word >> 32) * header->nbuckets) >> 32);
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
 }

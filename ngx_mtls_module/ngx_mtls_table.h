@@ -38,7 +38,8 @@
  * The head of a table file, in the host's byte order: tables never leave the
  * run that made them.  Offsets and sizes are octets.  After it come, in this
  * order, the arrays of hashes (anchors, IDP names, entry issuers), the bucket
- * index (nbuckets + 1 numbers of 32 bits) and the records, grouped by bucket.
+ * index (nbuckets + 1 numbers of 32 bits), the tags (8 bits of each record's
+ * hash) and the records; both are grouped by bucket.
  */
 typedef struct {
     u_char                         magic[8];
@@ -53,6 +54,7 @@ typedef struct {
     uint64_t                       nrecords;
     uint64_t                       hashes;           /* offset */
     uint64_t                       index;            /* offset */
+    uint64_t                       tags;             /* offset */
     uint64_t                       records;          /* offset */
     uint32_t                       nbuckets;         /* a power of two */
     uint32_t                       record_size;      /* 16, 24, 28, 32 */
@@ -122,7 +124,7 @@ typedef ngx_int_t (*ngx_mtls_table_next_pt)(void *data,
  * "hashes" are the three arrays one after the other.  "next" is called for
  * nrecords records.  For one key the first record stays, but any reason beats
  * removeFromCRL (8); nrecords gets what is left.  "hash" gets the SHA-256 of
- * the header as written.  Takes about record_size + 3 octets of memory for
+ * the header as written.  Takes about record_size + 6 octets of memory for
  * each record meanwhile.  NGX_ERROR: "err" says why (no space, out of memory).
  */
 ngx_int_t ngx_mtls_table_write(ngx_fd_t fd, ngx_mtls_table_header_t *header,

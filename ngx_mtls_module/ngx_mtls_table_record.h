@@ -32,6 +32,17 @@
 
 #define ngx_mtls_table_align(n)    (((n) + 63) & ~(uint64_t) 63)
 
+/*
+ * Tags are read eight at a time, so that many octets follow the last one.  A
+ * tag is of those bits of the hash that do not pick the bucket.
+ */
+#define ngx_mtls_table_tags_size(n)  ((n) + 8)
+
+#define ngx_mtls_table_tag(hash)   ((u_char) (hash))
+
+#define ngx_mtls_table_bucket(header, hash)                                  \
+    ((ngx_uint_t) ((((hash) >> 32) * (header)->nbuckets) >> 32))
+
 
 /*
  * What is looked for: the serial's octets padded with zeros, as words that
@@ -74,8 +85,12 @@ ngx_mtls_table_set_word(u_char *p, uint64_t word)
 void ngx_mtls_table_key(ngx_mtls_table_key_t *key, const u_char *serial,
     size_t len, ngx_uint_t issuer);
 
-/* the bucket of a key, below header->nbuckets */
-ngx_uint_t ngx_mtls_table_bucket(ngx_mtls_table_header_t *header,
+/*
+ * SipHash-1-3 of the serial, its length and the issuer, of which the high bits
+ * pick the bucket.  The key is the file's: whoever picks serial numbers cannot
+ * fill one bucket with them.
+ */
+uint64_t ngx_mtls_table_hash(ngx_mtls_table_header_t *header,
     ngx_mtls_table_key_t *key);
 
 

@@ -35,6 +35,13 @@ typedef struct {
 } ngx_mtls_table_part_t;
 
 
+/* where a record goes in its partition, and its tag */
+typedef struct {
+    uint16_t                       bucket;
+    u_char                         tag;
+} ngx_mtls_table_spot_t;
+
+
 typedef struct {
     ngx_fd_t                       fd;
     ngx_mtls_table_header_t       *header;
@@ -45,12 +52,14 @@ typedef struct {
     size_t                         width;      /* of a serial */
 
     u_char                        *records;    /* all, by chunk */
-    uint16_t                      *buckets;    /* of each, in its partition */
+    ngx_mtls_table_spot_t         *spots;      /* of each */
     uint32_t                      *chunks;     /* the next one of each */
     uint32_t                       nchunks;    /* in use */
 
     uint32_t                      *index;
+    u_char                        *tags;       /* those of "out" are last */
     u_char                        *out;        /* one partition, by bucket */
+    uint64_t                       total;      /* records before it */
 
     /* of the partition's buckets: where one begins, how many it has */
     uint32_t                       first[NGX_MTLS_TABLE_PART];
@@ -68,10 +77,12 @@ static ngx_int_t ngx_mtls_table_partition(ngx_mtls_table_build_t *build,
 static uint64_t ngx_mtls_table_slot(ngx_mtls_table_build_t *build,
     ngx_mtls_table_part_t *part);
 static ngx_int_t ngx_mtls_table_records(ngx_mtls_table_build_t *build);
+static void ngx_mtls_table_close_up(ngx_mtls_table_build_t *build,
+    ngx_uint_t part);
 static ngx_int_t ngx_mtls_table_place(ngx_mtls_table_build_t *build,
     ngx_mtls_table_part_t *part);
 static ngx_int_t ngx_mtls_table_insert(ngx_mtls_table_build_t *build,
-    u_char *p, ngx_uint_t bucket);
+    u_char *p, ngx_mtls_table_spot_t *spot);
 static ngx_int_t ngx_mtls_table_put(ngx_mtls_table_build_t *build,
     const void *data, size_t len, uint64_t offset);
 static void ngx_mtls_table_free(ngx_mtls_table_build_t *build);
@@ -125,6 +136,9 @@ ngx_mtls_table_write(ngx_fd_t fd, ngx_mtls_table_header_t *header,
                            ((size_t) header->nbuckets + 1) * sizeof(uint32_t),
                            header->index)
         != NGX_OK
+        || ngx_mtls_table_put(build, build->tags, header->nrecords,
+                              header->tags)
+           != NGX_OK
         || ngx_mtls_table_put(build, hashes, nhashes * NGX_MTLS_HASH_LEN,
                               header->hashes)
            != NGX_OK
@@ -185,7 +199,9 @@ ngx_mtls_table_layout(ngx_mtls_table_header_t *header)
     n = (uint64_t) header->nbuckets + 1;
     n *= sizeof(uint32_t);
 
-    header->records = ngx_mtls_table_align(header->index + n);
+    header->tags = ngx_mtls_table_align(header->index + n);
+    header->records = ngx_mtls_table_align(header->tags
+                          + ngx_mtls_table_tags_size(header->nrecords));
 }
 
 
@@ -273,12 +289,14 @@ ngx_mtls_table_alloc(ngx_mtls_table_build_t *build)
     build->chunks = calloc(n, sizeof(uint32_t));
     build->records = ngx_mtls_table_memory(n * NGX_MTLS_TABLE_CHUNK
                                            * header->record_size);
-    build->buckets = malloc(n * NGX_MTLS_TABLE_CHUNK * sizeof(uint16_t));
+    build->spots = malloc(n * NGX_MTLS_TABLE_CHUNK
+                          * sizeof(ngx_mtls_table_spot_t));
     build->index = calloc((size_t) header->nbuckets + 1, sizeof(uint32_t));
+    build->tags = malloc((size_t) header->nrecords + 1);
 
     if (build->parts == NULL || build->chunks == NULL
-        || build->records == NULL || build->buckets == NULL
-        || build->index == NULL)
+        || build->records == NULL || build->spots == NULL
+        || build->index == NULL || build->tags == NULL)
     {
         return ngx_mtls_error(build->err, "out of memory");
     }
@@ -293,7 +311,7 @@ static ngx_int_t
 ngx_mtls_table_partition(ngx_mtls_table_build_t *build,
     ngx_mtls_table_next_pt next, void *data)
 {
-    uint64_t                  i, slot;
+    uint64_t                  i, hash, slot;
     ngx_uint_t                bucket;
     ngx_mtls_table_key_t      key;
     ngx_mtls_table_header_t  *header;
@@ -312,14 +330,16 @@ ngx_mtls_table_partition(ngx_mtls_table_build_t *build,
 
         ngx_mtls_table_key(&key, record.serial, record.len, record.issuer);
 
-        bucket = ngx_mtls_table_bucket(header, &key);
+        hash = ngx_mtls_table_hash(header, &key);
+        bucket = ngx_mtls_table_bucket(header, hash);
         slot = ngx_mtls_table_slot(build,
                                    &build->parts[bucket / NGX_MTLS_TABLE_PART]);
 
         ngx_mtls_table_encode(build->records + slot * header->record_size,
                               build->width, &key, &record);
 
-        build->buckets[slot] = bucket % NGX_MTLS_TABLE_PART;
+        build->spots[slot].bucket = bucket % NGX_MTLS_TABLE_PART;
+        build->spots[slot].tag = ngx_mtls_table_tag(hash);
     }
 
     return NGX_OK;
@@ -356,12 +376,9 @@ ngx_mtls_table_slot(ngx_mtls_table_build_t *build, ngx_mtls_table_part_t *part)
 static ngx_int_t
 ngx_mtls_table_records(ngx_mtls_table_build_t *build)
 {
-    size_t                    size, from, n;
-    uint64_t                  max, total;
-    ngx_uint_t                i, j, nbuckets;
-    ngx_mtls_table_header_t  *header;
-
-    header = build->header;
+    size_t      size;
+    uint64_t    max, before;
+    ngx_uint_t  i;
 
     max = 1;
 
@@ -369,13 +386,12 @@ ngx_mtls_table_records(ngx_mtls_table_build_t *build)
         max = ngx_max(max, build->parts[i].n);
     }
 
-    build->out = malloc(max * header->record_size);
+    size = build->header->record_size;
+
+    build->out = malloc(max * size);
     if (build->out == NULL) {
         return ngx_mtls_error(build->err, "out of memory");
     }
-
-    total = 0;
-    nbuckets = ngx_min(header->nbuckets, NGX_MTLS_TABLE_PART);
 
     for (i = 0; i < build->nparts; i++) {
 
@@ -383,33 +399,56 @@ ngx_mtls_table_records(ngx_mtls_table_build_t *build)
             return NGX_ERROR;
         }
 
-        size = 0;
+        before = build->total;
 
-        for (j = 0; j < nbuckets; j++) {
-            n = (size_t) build->fill[j] * header->record_size;
-            from = (size_t) build->first[j] * header->record_size;
+        ngx_mtls_table_close_up(build, i);
 
-            if (from != size) {
-                ngx_memmove(build->out + size, build->out + from, n);
-            }
-
-            size += n;
-            total += build->fill[j];
-            build->index[i * NGX_MTLS_TABLE_PART + j + 1] = (uint32_t) total;
-        }
-
-        if (ngx_mtls_table_put(build, build->out, size,
-                               header->records
-                               + total * header->record_size - size)
+        if (ngx_mtls_table_put(build, build->out,
+                               (build->total - before) * size,
+                               build->header->records + before * size)
             != NGX_OK)
         {
             return NGX_ERROR;
         }
     }
 
-    header->nrecords = total;
+    build->header->nrecords = build->total;
 
     return NGX_OK;
+}
+
+
+/* ends the gaps that records which were twice have left, makes the index */
+
+static void
+ngx_mtls_table_close_up(ngx_mtls_table_build_t *build, ngx_uint_t part)
+{
+    size_t      size;
+    u_char     *tags;
+    uint32_t    to, from, n;
+    ngx_uint_t  i, nbuckets;
+
+    to = 0;
+    size = build->header->record_size;
+    tags = build->tags + build->total;
+    nbuckets = ngx_min(build->header->nbuckets, NGX_MTLS_TABLE_PART);
+
+    for (i = 0; i < nbuckets; i++) {
+        from = build->first[i];
+        n = build->fill[i];
+
+        if (from != to) {
+            ngx_memmove(build->out + to * size, build->out + from * size,
+                        n * size);
+            ngx_memmove(tags + to, tags + from, n);
+        }
+
+        to += n;
+        build->total += n;
+
+        build->index[part * NGX_MTLS_TABLE_PART + i + 1]
+                                                     = (uint32_t) build->total;
+    }
 }
 
 
@@ -437,13 +476,13 @@ ngx_mtls_table_place(ngx_mtls_table_build_t *build,
             }
 
             if (pass == 0) {
-                build->fill[build->buckets[slot]]++;
+                build->fill[build->spots[slot].bucket]++;
 
             } else if (ngx_mtls_table_insert(build,
                                              build->records
                                              + slot
                                                * build->header->record_size,
-                                             build->buckets[slot])
+                                             &build->spots[slot])
                        != NGX_OK)
             {
                 return ngx_mtls_error(build->err,
@@ -469,20 +508,22 @@ ngx_mtls_table_place(ngx_mtls_table_build_t *build,
 
 static ngx_int_t
 ngx_mtls_table_insert(ngx_mtls_table_build_t *build, u_char *p,
-    ngx_uint_t bucket)
+    ngx_mtls_table_spot_t *spot)
 {
-    u_char    *q;
+    u_char    *q, *tags;
     size_t     size, width;
-    uint32_t   i, n;
+    uint32_t   i, n, first;
 
     size = build->header->record_size;
     width = build->width;
-    n = build->fill[bucket];
-    q = build->out + (size_t) build->first[bucket] * size;
+    n = build->fill[spot->bucket];
+    first = build->first[spot->bucket];
+    tags = build->tags + build->total + first;
+    q = build->out + (size_t) first * size;
 
     for (i = 0; i < n; i++, q += size) {
 
-        if (ngx_mtls_table_same(p, q, width)) {
+        if (tags[i] == spot->tag && ngx_mtls_table_same(p, q, width)) {
 
             /* twice: only removeFromCRL gives way */
 
@@ -501,7 +542,8 @@ ngx_mtls_table_insert(ngx_mtls_table_build_t *build, u_char *p,
     ngx_mtls_table_copy(q, p, width);
     ngx_memcpy(q + width, p + width, NGX_MTLS_TABLE_TAIL);
 
-    build->fill[bucket]++;
+    tags[n] = spot->tag;
+    build->fill[spot->bucket]++;
 
     return NGX_OK;
 }
@@ -544,8 +586,9 @@ ngx_mtls_table_free(ngx_mtls_table_build_t *build)
     free(build->parts);
     free(build->chunks);
     free(build->records);
-    free(build->buckets);
+    free(build->spots);
     free(build->index);
+    free(build->tags);
     free(build->out);
     free(build);
 }
