@@ -58,7 +58,8 @@ sub examples {
 
     while ($text =~ /^\#+\ (?<heading>[^\n]*)$
                      | (?:^\ *<!--\ conf:\ (?<kind>\w+)\ -->\n)?
-                       ^\ *```(?<language>\w*)\n(?<conf>.*?)^\ *```$/msgx)
+                       ^(?<indent>\ *)```(?<language>\w*)\n
+                       (?<conf>.*?)^\ *```$/msgx)
     {
         if (defined $+{heading}) {
             $heading = $+{heading};
@@ -67,8 +68,10 @@ sub examples {
 
         next if $+{language} ne 'nginx';
 
-        push @all, {heading => $heading, kind => $+{kind} // '',
-                    conf => $+{conf}};
+        my ($kind, $indent, $conf) = ($+{kind} // '', $+{indent}, $+{conf});
+
+        push @all, {heading => $heading, kind => $kind,
+                    conf => $conf =~ s/^$indent//gmr};
     }
 
     return @all;
