@@ -31,7 +31,6 @@ typedef struct {
     int64_t                        rc;
     uint32_t                       nmade;
     uint32_t                       len;
-    u_char                         hash[NGX_MTLS_HASH_LEN];
 } ngx_mtls_compiler_report_t;
 
 
@@ -278,8 +277,7 @@ ngx_mtls_compiler_work(ngx_mtls_job_t *job, ngx_fd_t fd, ngx_log_t *log)
     nmade = 0;
     err.len = 0;
 
-    report.rc = ngx_mtls_crl_compile(job, pool, &made, &nmade, report.hash,
-                                     &err);
+    report.rc = ngx_mtls_crl_compile(job, pool, &made, &nmade, &err);
 
     if (report.rc == NGX_OK) {
         report.nmade = nmade;
@@ -546,7 +544,6 @@ ngx_mtls_compiler_parse(ngx_mtls_compiler_t *compiler, size_t *size)
     compiler->nmade = report.nmade;
     compiler->err.len = report.len;
 
-    ngx_memcpy(compiler->hash, report.hash, NGX_MTLS_HASH_LEN);
     ngx_memcpy(compiler->made, p, len);
     ngx_memcpy(compiler->err.text, p + len, report.len);
 

@@ -52,7 +52,6 @@ struct ngx_mtls_compiler_s {
     ngx_int_t                      rc;
     ngx_mtls_made_t               *made;
     ngx_uint_t                     nmade;
-    u_char                         hash[NGX_MTLS_HASH_LEN]; /* of the octets */
     ngx_mtls_error_t               err;
 
     ngx_pid_t                      pid;       /* 0: no child */

@@ -86,13 +86,11 @@ ngx_uint_t ngx_mtls_crl_older(ngx_mtls_table_header_t *crl,
  * with the suffix ".tmp" (O_EXCL|O_NOFOLLOW, mode 0600, synced); the manager
  * renames.  A CRL that another one of the file supersedes is left out.
  * All or nothing: one bad CRL refuses the file and leaves no temporary file.
- * "hash" gets the SHA-256 of the octets that were read, zeroes if none were.
  * NGX_DECLINED: "err" names the file and the cause; NGX_ERROR: so it does, and
  * the cause lies here (no memory, no space).
  */
 ngx_int_t ngx_mtls_crl_compile(ngx_mtls_job_t *job, ngx_pool_t *pool,
-    ngx_mtls_made_t **made, ngx_uint_t *nmade,
-    u_char hash[NGX_MTLS_HASH_LEN], ngx_mtls_error_t *err);
+    ngx_mtls_made_t **made, ngx_uint_t *nmade, ngx_mtls_error_t *err);
 
 /*
  * Only for nginx -t and start: parses the heads of the CRLs of a file, not

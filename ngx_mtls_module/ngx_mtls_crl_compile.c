@@ -24,7 +24,6 @@ typedef struct {
     ngx_mtls_job_t                *job;
     ngx_pool_t                    *pool;
     ngx_mtls_crl_file_t            file;
-    u_char                        *hash;       /* of the file */
     ngx_array_t                    items;      /* of ngx_mtls_crl_item_t */
     STACK_OF(X509)                *certs;      /* beside the CRLs */
     ngx_mtls_error_t              *err;
@@ -68,21 +67,18 @@ static ngx_int_t ngx_mtls_crl_next(void *data,
 
 ngx_int_t
 ngx_mtls_crl_compile(ngx_mtls_job_t *job, ngx_pool_t *pool,
-    ngx_mtls_made_t **made, ngx_uint_t *nmade,
-    u_char hash[NGX_MTLS_HASH_LEN], ngx_mtls_error_t *err)
+    ngx_mtls_made_t **made, ngx_uint_t *nmade, ngx_mtls_error_t *err)
 {
     ngx_int_t              rc;
     ngx_mtls_crl_batch_t   batch;
 
     ngx_memzero(&batch, sizeof(ngx_mtls_crl_batch_t));
-    ngx_memzero(hash, NGX_MTLS_HASH_LEN);
 
     *made = NULL;
     *nmade = 0;
 
     batch.job = job;
     batch.pool = pool;
-    batch.hash = hash;
     batch.err = err;
 
     batch.certs = sk_X509_new_null();
@@ -125,12 +121,6 @@ ngx_mtls_crl_batch(ngx_mtls_crl_batch_t *batch)
                                 &batch->file, batch->err);
     if (rc != NGX_OK) {
         return rc;
-    }
-
-    if (ngx_mtls_sha256(batch->file.data, batch->file.len, batch->hash)
-        != NGX_OK)
-    {
-        return ngx_mtls_error(batch->err, "cannot hash");
     }
 
     rc = ngx_mtls_crl_issuer(batch);
@@ -348,12 +338,8 @@ ngx_mtls_crl_item_verify(ngx_mtls_crl_batch_t *batch,
     ngx_memcpy(header->run_id, batch->job->run_id, NGX_MTLS_RUN_ID_LEN);
     ngx_memcpy(header->source_key, batch->job->source_key, NGX_MTLS_HASH_LEN);
 
-    if (ngx_mtls_der_len(der) == batch->file.len) {
-        ngx_memcpy(header->source_hash, batch->hash, NGX_MTLS_HASH_LEN);
-
-    } else if (ngx_mtls_sha256(der->pos, ngx_mtls_der_len(der),
-                               header->source_hash)
-               != NGX_OK)
+    if (ngx_mtls_sha256(der->pos, ngx_mtls_der_len(der), header->source_hash)
+        != NGX_OK)
     {
         return ngx_mtls_error(batch->err, "cannot hash");
     }

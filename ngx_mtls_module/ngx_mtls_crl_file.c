@@ -24,7 +24,7 @@ static u_char *ngx_mtls_crl_line(u_char *p, u_char *first, u_char *last);
 static ngx_uint_t ngx_mtls_crl_starts(u_char *p, u_char *last,
     const char *text);
 static ngx_uint_t ngx_mtls_crl_pem_kind(ngx_str_t *label);
-static void ngx_mtls_crl_base64(u_char table[256]);
+static void ngx_mtls_crl_base64(uint32_t table[4][256]);
 static ngx_int_t ngx_mtls_crl_peek_pem(ngx_pool_t *pool,
     ngx_mtls_crl_file_t *file, time_t now, ngx_array_t *issuers,
     ngx_uint_t *stale, ngx_mtls_error_t *err);
@@ -288,19 +288,26 @@ ngx_mtls_crl_pem_kind(ngx_str_t *label)
 }
 
 
-/* values of octets; the high bit is set: not of the alphabet */
+/*
+ * Values of octets, for the first to the fourth of four: put into their place
+ * among 24 bits.  The highest bit is set: not of the alphabet.
+ */
 
 static void
-ngx_mtls_crl_base64(u_char table[256])
+ngx_mtls_crl_base64(uint32_t table[4][256])
 {
-    ngx_uint_t      i;
+    uint32_t        i;
+    ngx_uint_t      n;
     static u_char   alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                  "abcdefghijklmnopqrstuvwxyz0123456789+/";
 
-    ngx_memset(table, 0xff, 256);
+    ngx_memset(table, 0xff, 4 * sizeof(table[0]));
 
-    for (i = 0; i < 64; i++) {
-        table[alphabet[i]] = (u_char) i;
+    for (n = 0; n < 4; n++) {
+
+        for (i = 0; i < 64; i++) {
+            table[n][alphabet[i]] = i << (18 - 6 * n);
+        }
     }
 }
 
@@ -309,8 +316,8 @@ ngx_int_t
 ngx_mtls_crl_pem_decode(ngx_mtls_crl_pem_t *pem, size_t limit, size_t *len,
     ngx_mtls_error_t *err)
 {
-    u_char      *p, *last, *d, *end, table[256];
-    uint32_t     value;
+    u_char      *p, *last, *d, *end;
+    uint32_t     value, table[4][256];
     ngx_uint_t   n, pad;
 
     ngx_mtls_crl_base64(table);
@@ -327,12 +334,13 @@ ngx_mtls_crl_pem_decode(ngx_mtls_crl_pem_t *pem, size_t limit, size_t *len,
 
         /* nearly all comes in fours */
 
-        while (n + pad == 0 && last - p >= 4 && d < end
-               && !((table[p[0]] | table[p[1]] | table[p[2]] | table[p[3]])
-                    & 0x80))
-        {
-            value = (uint32_t) table[p[0]] << 18 | (uint32_t) table[p[1]] << 12
-                    | (uint32_t) table[p[2]] << 6 | table[p[3]];
+        while (n + pad == 0 && last - p >= 4 && d < end) {
+            value = table[0][p[0]] | table[1][p[1]] | table[2][p[2]]
+                    | table[3][p[3]];
+
+            if (value & 0x80000000) {
+                break;
+            }
 
             *d++ = (u_char) (value >> 16);
             *d++ = (u_char) (value >> 8);
@@ -352,12 +360,12 @@ ngx_mtls_crl_pem_decode(ngx_mtls_crl_pem_t *pem, size_t limit, size_t *len,
             continue;
         }
 
-        if (pad || (table[*p] & 0x80)) {
+        if (pad || (table[3][*p] & 0x80000000)) {
             return ngx_mtls_crl_refuse(err, "octet %d is not base64",
                                        (int) *p);
         }
 
-        value = value << 6 | table[*p++];
+        value = value << 6 | table[3][*p++];
 
         if (++n == 4) {
             *d++ = (u_char) (value >> 16);

@@ -174,7 +174,7 @@ main(int argc, char *argv[])
     int                    runs;
     double                 start, cpustart, compile, cpu, independent;
     double                 dependent, t;
-    u_char                 hash[NGX_MTLS_HASH_LEN], name[NGX_MAX_PATH];
+    u_char                 name[NGX_MAX_PATH];
     ngx_str_t              path;
     ngx_pool_t            *pool;
     ngx_uint_t             n;
@@ -206,8 +206,7 @@ main(int argc, char *argv[])
         start = crlbench_now(CLOCK_MONOTONIC);
         cpustart = crlbench_now(CLOCK_PROCESS_CPUTIME_ID);
 
-        if (ngx_mtls_crl_compile(&job, pool, &made, &n, hash, &err) != NGX_OK)
-        {
+        if (ngx_mtls_crl_compile(&job, pool, &made, &n, &err) != NGX_OK) {
             crlbench_die("compile", &err);
         }
 

@@ -27,7 +27,6 @@ typedef struct {
     ngx_mtls_job_t         job;
     ngx_mtls_made_t       *made;
     ngx_uint_t             nmade;
-    u_char                 hash[NGX_MTLS_HASH_LEN];
     ngx_mtls_error_t       err;
 } compile_t;
 

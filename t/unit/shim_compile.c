@@ -128,7 +128,7 @@ ngx_int_t
 compile_again(void)
 {
     return ngx_mtls_crl_compile(&c->job, c->w.pool, &c->made, &c->nmade,
-                                c->hash, &c->err);
+                                &c->err);
 }
 
 

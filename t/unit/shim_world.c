@@ -79,7 +79,6 @@ world_crl(world_t *w, ngx_str_t *path, time_t grace, time_t max_age)
     ngx_mtls_slot_t      *slot;
     ngx_mtls_job_t        job;
     ngx_mtls_made_t      *made;
-    u_char                hash[NGX_MTLS_HASH_LEN];
 
     ngx_memzero(&job, sizeof(ngx_mtls_job_t));
 
@@ -91,7 +90,7 @@ world_crl(world_t *w, ngx_str_t *path, time_t grace, time_t max_age)
     assert_int_equal(ngx_mtls_sha256(path->data, path->len, job.source_key),
                      NGX_OK);
 
-    rc = ngx_mtls_crl_compile(&job, w->pool, &made, &n, hash, &w->err);
+    rc = ngx_mtls_crl_compile(&job, w->pool, &made, &n, &w->err);
 
     if (rc != NGX_OK) {
         return rc;
