@@ -35,6 +35,19 @@ done_testing();
 sub dry_run {
     $n->run(local_conf($n, $example[0]{kind}, $example[0]{conf}));
 
+    # a dry run does not wait for the lists
+
+    my $asked = 0;
+
+    wait_for(sub {
+        $asked++;
+        return (get($n, '/', cert => $alice, %port)->header('X-Mtls-Action')
+                // '') eq 'allow';
+    }, 10);
+
+    wait_for(sub { $n->log_lines('mtls.log') == $asked }, 5);
+    spew("$n->{dir}/mtls.log", '');
+
     my @all = ([$alice, 'allow', 'ok'], [$bob, 'would_deny', 'no_match'],
                [$revoked, 'would_deny', 'revoked'],
                [undef, 'would_deny', 'no_cert']);
