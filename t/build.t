@@ -83,6 +83,10 @@ is(join(' ', files($dest)), "$1",
 is($rc, 0, 'make install ENABLE=1');
 ok(scalar(grep { m{/modules-enabled/50-mod-http-mtls\.conf$} } files($dest)),
     'ENABLE=1 enables it');
+like($out, qr{^installed \S+, enabled by \S+/50-mod-http-mtls\.conf$}m,
+    'ENABLE=1 says by what');
+unlike($out, qr/load_module|load it/,
+    'ENABLE=1 does not ask for it a second time');
 
 # help
 
