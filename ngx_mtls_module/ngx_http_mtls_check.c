@@ -14,6 +14,13 @@
 #include <ngx_http_mtls_module.h>
 
 
+/*
+ * Octets of CA names that a server may send: TLS counts them in 16 bits, and
+ * TLS 1.3 all extensions of the message together.
+ */
+#define NGX_HTTP_MTLS_HINT_MAX    60000
+
+
 static ngx_int_t ngx_http_mtls_check_servers(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf);
 static ngx_int_t ngx_http_mtls_check_server(ngx_conf_t *cf,
@@ -22,13 +29,16 @@ static ngx_int_t ngx_http_mtls_check_sockets(ngx_conf_t *cf);
 static ngx_uint_t ngx_http_mtls_check_judged(ngx_http_core_srv_conf_t *cscf);
 static ngx_int_t ngx_http_mtls_check_cache(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *cscf);
+static ngx_int_t ngx_http_mtls_check_hint(ngx_conf_t *cf,
+    ngx_http_core_srv_conf_t *cscf);
 static ngx_int_t ngx_http_mtls_check_store(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf, ngx_http_core_srv_conf_t *cscf);
+static ngx_uint_t ngx_http_mtls_check_hinted(ngx_http_ssl_srv_conf_t *sscf,
+    X509 *cert);
+static ngx_int_t ngx_http_mtls_check_known(ngx_http_mtls_main_conf_t *mmcf,
+    X509 *cert);
 static ngx_int_t ngx_http_mtls_check_places(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf);
-static void ngx_http_mtls_check_return(ngx_conf_t *cf,
-    ngx_http_mtls_place_t *place);
-static ngx_uint_t ngx_http_mtls_returns(ngx_array_t **rewrite);
 static ngx_int_t ngx_http_mtls_check_rules(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf);
 static ngx_uint_t ngx_http_mtls_listens_ssl(ngx_conf_t *cf,
@@ -40,6 +50,7 @@ ngx_http_mtls_check(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
 {
     if (ngx_http_mtls_check_servers(cf, mmcf) != NGX_OK
         || ngx_http_mtls_check_places(cf, mmcf) != NGX_OK
+        || ngx_http_mtls_check_returns(cf, mmcf) != NGX_OK
         || ngx_http_mtls_check_rules(cf, mmcf) != NGX_OK
         || ngx_http_mtls_check_sources(cf, mmcf) != NGX_OK)
     {
@@ -84,7 +95,9 @@ ngx_http_mtls_check_server(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
 
     sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
 
-    if (ngx_http_mtls_check_cache(cf, cscf) != NGX_OK) {
+    if (ngx_http_mtls_check_cache(cf, cscf) != NGX_OK
+        || ngx_http_mtls_check_hint(cf, cscf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -195,6 +208,49 @@ ngx_http_mtls_check_cache(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
 }
 
 
+/* with too many names every handshake fails, and no log says why */
+
+static ngx_int_t
+ngx_http_mtls_check_hint(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
+{
+    int                        i, n, len;
+    size_t                     size;
+    ngx_http_ssl_srv_conf_t   *sscf;
+    STACK_OF(X509_NAME)       *names;
+
+    sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+    names = SSL_CTX_get_client_CA_list(sscf->ssl.ctx);
+
+    size = 0;
+    n = sk_X509_NAME_num(names);
+
+    for (i = 0; i < n; i++) {
+
+        len = i2d_X509_NAME(sk_X509_NAME_value(names, i), NULL);
+        if (len < 0) {
+            return NGX_ERROR;
+        }
+
+        size += 2 + len;
+    }
+
+    if (size <= NGX_HTTP_MTLS_HINT_MAX) {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "the %d CA names in \"%V\", \"ssl_client_certificate\" of "
+                  "the server in %s:%ui, have %uz octets, and clients fail "
+                  "with more than %d; name a smaller file there, one CA is "
+                  "enough: it is a hint to clients, and \"mtls_ca\" says who "
+                  "is trusted",
+                  n, &sscf->client_certificate, cscf->file_name, cscf->line,
+                  size, NGX_HTTP_MTLS_HINT_MAX);
+
+    return NGX_ERROR;
+}
+
+
 /* CAs that the server names to nginx, but no label has, vouch for nobody */
 
 static ngx_int_t
@@ -204,22 +260,14 @@ ngx_http_mtls_check_store(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
     int                        i, n;
     char                       subject[256];
     X509                      *cert;
-    u_char                     fingerprint[EVP_MAX_MD_SIZE];
-    unsigned int               len;
-    ngx_uint_t                 j, found;
-    ngx_array_t               *certs;
+    ngx_int_t                  rc;
     X509_OBJECT               *object;
-    ngx_mtls_anchor_t        **known;
     STACK_OF(X509_OBJECT)     *objects;
     ngx_http_ssl_srv_conf_t   *sscf;
 
     sscf = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
 
     objects = X509_STORE_get0_objects(SSL_CTX_get_cert_store(sscf->ssl.ctx));
-
-    certs = ngx_mtls_ca_certs(mmcf->core.ca);
-    known = certs->elts;
-
     n = sk_X509_OBJECT_num(objects);
 
     for (i = 0; i < n; i++) {
@@ -231,30 +279,20 @@ ngx_http_mtls_check_store(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
             continue;
         }
 
-        if (!X509_digest(cert, EVP_sha256(), fingerprint, &len)) {
-            return NGX_ERROR;
-        }
+        /* those of "ssl_trusted_certificate" may be there for stapling */
 
-        found = 0;
-
-        for (j = 0; j < certs->nelts; j++) {
-
-            /* its subordinate may be "partial": the root is the usual hint */
-
-            if (ngx_memcmp(known[j]->cert.facts.fingerprint, fingerprint,
-                           NGX_MTLS_HASH_LEN)
-                == 0
-                || (known[j]->anchor
-                    && X509_check_issued(cert, known[j]->cert.x509)
-                       == X509_V_OK))
-            {
-                found = 1;
-                break;
-            }
-        }
-
-        if (found) {
+        if (sscf->stapling && !ngx_http_mtls_check_hinted(sscf, cert)) {
             continue;
+        }
+
+        rc = ngx_http_mtls_check_known(mmcf, cert);
+
+        if (rc == NGX_OK) {
+            continue;
+        }
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
         }
 
         X509_NAME_oneline(X509_get_subject_name(cert), subject,
@@ -267,6 +305,66 @@ ngx_http_mtls_check_store(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
     }
 
     return NGX_OK;
+}
+
+
+/* whether the name of the CA is sent to clients */
+
+static ngx_uint_t
+ngx_http_mtls_check_hinted(ngx_http_ssl_srv_conf_t *sscf, X509 *cert)
+{
+    int                   i, n;
+    X509_NAME            *subject;
+    STACK_OF(X509_NAME)  *names;
+
+    subject = X509_get_subject_name(cert);
+    names = SSL_CTX_get_client_CA_list(sscf->ssl.ctx);
+    n = sk_X509_NAME_num(names);
+
+    for (i = 0; i < n; i++) {
+
+        if (X509_NAME_cmp(sk_X509_NAME_value(names, i), subject) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* NGX_DECLINED: no file of "mtls_ca" has the certificate */
+
+static ngx_int_t
+ngx_http_mtls_check_known(ngx_http_mtls_main_conf_t *mmcf, X509 *cert)
+{
+    u_char               fingerprint[EVP_MAX_MD_SIZE];
+    ngx_uint_t           i;
+    ngx_array_t         *certs;
+    unsigned int         len;
+    ngx_mtls_anchor_t  **known;
+
+    if (!X509_digest(cert, EVP_sha256(), fingerprint, &len)) {
+        return NGX_ERROR;
+    }
+
+    certs = ngx_mtls_ca_certs(mmcf->core.ca);
+    known = certs->elts;
+
+    for (i = 0; i < certs->nelts; i++) {
+
+        /* its subordinate may be "partial": the root is the usual hint */
+
+        if (ngx_memcmp(known[i]->cert.facts.fingerprint, fingerprint,
+                       NGX_MTLS_HASH_LEN)
+            == 0
+            || (known[i]->anchor
+                && X509_check_issued(cert, known[i]->cert.x509) == X509_V_OK))
+        {
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
 }
 
 
@@ -298,8 +396,6 @@ ngx_http_mtls_check_places(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
             return NGX_ERROR;
         }
 
-        ngx_http_mtls_check_return(cf, &place[i]);
-
         if (place[i].mlcf->rules.deny == NULL
             || place[i].mlcf->rules.allow
             || place[i].mlcf->rules.mode == NGX_MTLS_MODE_OFF)
@@ -320,57 +416,6 @@ ngx_http_mtls_check_places(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
     }
 
     return NGX_OK;
-}
-
-
-/* "return" answers before the access phase: nobody is asked who he is */
-
-static void
-ngx_http_mtls_check_return(ngx_conf_t *cf, ngx_http_mtls_place_t *place)
-{
-    ngx_mtls_rule_t         **allow;
-    ngx_http_ssl_srv_conf_t  *sscf;
-
-    static ngx_str_t          server = ngx_string("*");
-
-    sscf = place->cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
-
-    if (place->mlcf->rules.allow == NULL
-        || place->mlcf->rules.mode == NGX_MTLS_MODE_OFF
-        || sscf->verify == 0
-        || !ngx_http_mtls_returns(place->rewrite))
-    {
-        return;
-    }
-
-    allow = place->mlcf->rules.allow->elts;
-
-    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                  "\"mtls_allow\" in %V:%ui does not protect location \"%V\" "
-                  "of the server in %s:%ui, since \"return\" answers there "
-                  "before access is checked; put \"return\" into a named "
-                  "location and reach it by \"try_files\"",
-                  &allow[0]->file, allow[0]->line,
-                  place->clcf->name.len ? &place->clcf->name : &server,
-                  place->cscf->file_name, place->cscf->line);
-}
-
-
-static ngx_uint_t
-ngx_http_mtls_returns(ngx_array_t **rewrite)
-{
-    ngx_array_t                *codes;
-    ngx_http_script_code_pt     code;
-
-    codes = rewrite ? *rewrite : NULL;
-
-    if (codes == NULL || codes->nelts < sizeof(ngx_http_script_code_pt)) {
-        return 0;
-    }
-
-    code = *(ngx_http_script_code_pt *) codes->elts;
-
-    return code == (ngx_http_script_code_pt) ngx_http_script_return_code;
 }
 
 

@@ -23,16 +23,25 @@ static ngx_int_t ngx_http_mtls_check_source(ngx_conf_t *cf,
     ngx_array_t *issuers);
 static ngx_int_t ngx_http_mtls_check_file(ngx_conf_t *cf,
     ngx_mtls_source_t *source, ngx_str_t *path, ngx_array_t *issuers);
-static void ngx_http_mtls_check_signers(ngx_conf_t *cf,
+static ngx_uint_t ngx_http_mtls_check_signers(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf, ngx_mtls_source_t *source,
     ngx_str_t *path, ngx_array_t *issuers, ngx_uint_t from);
+static void ngx_http_mtls_check_strangers(ngx_conf_t *cf,
+    ngx_mtls_source_t *source, ngx_str_t *path, ngx_uint_t n);
 static ngx_uint_t ngx_http_mtls_check_beside(ngx_conf_t *cf, ngx_str_t *path);
 static ngx_int_t ngx_http_mtls_check_issuer(ngx_conf_t *cf,
     ngx_mtls_source_t *source);
 static ngx_int_t ngx_http_mtls_check_coverage(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf, ngx_array_t *issuers);
 static ngx_int_t ngx_http_mtls_check_wanted(ngx_conf_t *cf,
-    ngx_http_mtls_main_conf_t *mmcf, ngx_mtls_anchor_t *ca);
+    ngx_http_mtls_main_conf_t *mmcf, ngx_mtls_anchor_t *ca,
+    ngx_uint_t *unknown);
+static void ngx_http_mtls_check_anchor(ngx_http_mtls_main_conf_t *mmcf,
+    ngx_mtls_anchor_t *anchor, ngx_uint_t *revocation, ngx_uint_t *unknown);
+static ngx_uint_t ngx_http_mtls_check_asked(ngx_http_mtls_main_conf_t *mmcf,
+    ngx_mtls_anchor_t *ca, ngx_uint_t revocation);
+static ngx_uint_t ngx_http_mtls_check_vouches(ngx_mtls_anchor_t *sub,
+    ngx_mtls_anchor_t *ca);
 static ngx_uint_t ngx_http_mtls_check_covered(ngx_array_t *issuers,
     const u_char *subject);
 
@@ -70,8 +79,8 @@ static ngx_int_t
 ngx_http_mtls_check_source(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
     ngx_mtls_source_t *source, ngx_array_t *issuers)
 {
-    ngx_str_t    *path;
-    ngx_uint_t    i, from;
+    ngx_str_t    *path, *stranger;
+    ngx_uint_t    i, from, strangers;
     ngx_array_t   paths;
 
     if (ngx_mtls_source_paths(source, cf->temp_pool, NULL, &paths) != NGX_OK) {
@@ -88,6 +97,8 @@ ngx_http_mtls_check_source(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
     }
 
     path = paths.elts;
+    stranger = NULL;
+    strangers = 0;
 
     for (i = 0; i < paths.nelts; i++) {
 
@@ -98,7 +109,19 @@ ngx_http_mtls_check_source(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
             return NGX_ERROR;
         }
 
-        ngx_http_mtls_check_signers(cf, mmcf, source, &path[i], issuers, from);
+        if (!ngx_http_mtls_check_signers(cf, mmcf, source, &path[i], issuers,
+                                         from))
+        {
+            continue;
+        }
+
+        if (strangers++ == 0) {
+            stranger = &path[i];
+        }
+    }
+
+    if (stranger) {
+        ngx_http_mtls_check_strangers(cf, source, stranger, strangers);
     }
 
     return NGX_OK;
@@ -153,9 +176,9 @@ ngx_http_mtls_check_file(ngx_conf_t *cf, ngx_mtls_source_t *source,
 }
 
 
-/* a CRL whose issuer nobody knows will be refused: the usual slip */
+/* whether the file has a CRL whose issuer nobody knows: it will be refused */
 
-static void
+static ngx_uint_t
 ngx_http_mtls_check_signers(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
     ngx_mtls_source_t *source, ngx_str_t *path, ngx_array_t *issuers,
     ngx_uint_t from)
@@ -164,7 +187,7 @@ ngx_http_mtls_check_signers(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
     ngx_uint_t    i, iterator;
 
     if (source->issuer.len) {
-        return;
+        return 0;
     }
 
     issuer = issuers->elts;
@@ -173,19 +196,39 @@ ngx_http_mtls_check_signers(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
 
         iterator = 0;
 
-        if (ngx_mtls_ca_subject(mmcf->core.ca, issuer[i], &iterator)
-            || ngx_http_mtls_check_beside(cf, path))
+        if (ngx_mtls_ca_subject(mmcf->core.ca, issuer[i], &iterator) == NULL
+            && !ngx_http_mtls_check_beside(cf, path))
         {
-            continue;
+            return 1;
         }
-
-        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "the issuer of CRL \"%V\" is not known, so the file "
-                      "will be refused, for \"mtls_crl\" in %V:%ui; add its "
-                      "certificate to an \"mtls_ca\" file or to \"issuer=\"",
-                      path, &source->file, source->line);
-        return;
     }
+
+    return 0;
+}
+
+
+/* the certificate of an intermediate that was forgotten, or other CAs' lists */
+
+static void
+ngx_http_mtls_check_strangers(ngx_conf_t *cf, ngx_mtls_source_t *source,
+    ngx_str_t *path, ngx_uint_t n)
+{
+    u_char  more[NGX_INT_T_LEN + sizeof(" and of  more files")], *p;
+
+    p = more;
+
+    if (n > 1) {
+        p = ngx_sprintf(more, " and of %ui more file%s", n - 1,
+                        n > 2 ? "s" : "");
+    }
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "the issuer of CRL \"%V\"%*s is not known, so it will be "
+                  "refused and serves nothing, for \"mtls_crl\" in %V:%ui; "
+                  "take it away from there, or add its CA's certificate to an "
+                  "\"mtls_ca\" file or to \"issuer=\"",
+                  path, (size_t) (p - more), more, &source->file,
+                  source->line);
 }
 
 
@@ -275,7 +318,7 @@ ngx_http_mtls_check_coverage(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
 {
     ngx_int_t            rc;
     ngx_str_t            name;
-    ngx_uint_t           i;
+    ngx_uint_t           i, unknown;
     ngx_array_t         *certs;
     ngx_mtls_anchor_t  **ca;
 
@@ -290,7 +333,7 @@ ngx_http_mtls_check_coverage(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
             continue;
         }
 
-        rc = ngx_http_mtls_check_wanted(cf, mmcf, ca[i]);
+        rc = ngx_http_mtls_check_wanted(cf, mmcf, ca[i], &unknown);
 
         if (rc == NGX_DECLINED) {
             continue;
@@ -306,9 +349,12 @@ ngx_http_mtls_check_coverage(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
 
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "no CRL of \"%V\" (\"%V\") is configured, so what it "
-                      "issued is \"revocation_unknown\"; add one to "
-                      "\"mtls_crl\", or say \"revocation=off\" in its "
-                      "\"mtls_ca\"", &name, &ca[i]->path);
+                      "issued %s; add one to \"mtls_crl\", or say "
+                      "\"revocation=off\" in its \"mtls_ca\"",
+                      &name, &ca[i]->path,
+                      unknown == NGX_MTLS_UNKNOWN_DENY
+                      ? "is \"revocation_unknown\""
+                      : "is let in by \"unknown=allow\", revoked or not");
     }
 
     return NGX_OK;
@@ -316,18 +362,17 @@ ngx_http_mtls_check_coverage(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
 
 
 /*
- * NGX_OK: what the CA issued is checked somewhere, by what a label says of an
- * anchor that it reaches or else by the level of a place; NGX_DECLINED.
+ * NGX_OK: what the CA issued is checked in some place; NGX_DECLINED: in none.
+ * "unknown" gets the strictest word on what no answer means there.
  */
 
 static ngx_int_t
 ngx_http_mtls_check_wanted(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
-    ngx_mtls_anchor_t *ca)
+    ngx_mtls_anchor_t *ca, ngx_uint_t *unknown)
 {
-    u_char                 (*reached)[NGX_MTLS_HASH_LEN];
-    ngx_uint_t               i, n, inherit;
-    ngx_mtls_anchor_t       *anchor;
-    ngx_http_mtls_place_t   *place;
+    u_char             (*reached)[NGX_MTLS_HASH_LEN];
+    ngx_uint_t           i, n, revocation;
+    ngx_mtls_anchor_t   *anchor;
 
     if (ngx_mtls_ca_reach(mmcf->core.ca, ca->cert.x509, NULL, cf->temp_pool,
                           &reached, &n)
@@ -336,38 +381,143 @@ ngx_http_mtls_check_wanted(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
         return NGX_ERROR;
     }
 
-    inherit = 0;
+    revocation = NGX_MTLS_REVOCATION_OFF;
+    *unknown = NGX_MTLS_UNKNOWN_ALLOW;
 
     for (i = 0; i < n; i++) {
 
         anchor = ngx_mtls_ca_find(mmcf->core.ca, reached[i]);
-        if (anchor == NULL) {
-            continue;
-        }
 
-        if (anchor->revocation != NGX_MTLS_REVOCATION_OFF) {
-            return NGX_OK;
+        if (anchor) {
+            ngx_http_mtls_check_anchor(mmcf, anchor, &revocation, unknown);
         }
-
-        inherit |= anchor->inherit_revocation;
     }
 
-    if (!inherit) {
+    if (revocation == NGX_MTLS_REVOCATION_OFF
+        || !ngx_http_mtls_check_asked(mmcf, ca, revocation))
+    {
         return NGX_DECLINED;
     }
+
+    return NGX_OK;
+}
+
+
+/* raises both to what is done, in places that trust it, with an anchor */
+
+static void
+ngx_http_mtls_check_anchor(ngx_http_mtls_main_conf_t *mmcf,
+    ngx_mtls_anchor_t *anchor, ngx_uint_t *revocation, ngx_uint_t *unknown)
+{
+    ngx_uint_t                 i, what, none;
+    ngx_mtls_rules_t          *rules;
+    ngx_http_mtls_place_t     *place;
+    ngx_http_ssl_srv_conf_t   *sscf;
+    ngx_http_mtls_srv_conf_t  *mscf;
 
     place = mmcf->places.elts;
 
     for (i = 0; i < mmcf->places.nelts; i++) {
 
-        if (place[i].mlcf->rules.mode != NGX_MTLS_MODE_OFF
-            && place[i].mlcf->rules.revocation != NGX_MTLS_REVOCATION_OFF)
+        rules = &place[i].mlcf->rules;
+        sscf = place[i].cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+        mscf = place[i].cscf->ctx->srv_conf[ngx_http_mtls_module.ctx_index];
+
+        if (rules->mode == NGX_MTLS_MODE_OFF || sscf->verify == 0
+            || !ngx_mtls_trust_has(mscf->server.trust, anchor))
         {
-            return NGX_OK;
+            continue;
+        }
+
+        what = anchor->revocation;
+        none = anchor->unknown;
+
+        if (anchor->inherit_revocation) {
+            what = ngx_max(what, rules->revocation);
+        }
+
+        if (anchor->inherit_unknown) {
+            none = ngx_max(none, rules->unknown);
+        }
+
+        if (what != NGX_MTLS_REVOCATION_OFF) {
+            *revocation = ngx_max(*revocation, what);
+            *unknown = ngx_max(*unknown, none);
+        }
+    }
+}
+
+
+/*
+ * Whether it is likely that a list of the CA is ever asked for.  A CA that is
+ * known to certify others issues nothing to clients, and those others are
+ * looked up only with "chain", where the chain does not end with them.
+ */
+
+static ngx_uint_t
+ngx_http_mtls_check_asked(ngx_http_mtls_main_conf_t *mmcf,
+    ngx_mtls_anchor_t *ca, ngx_uint_t revocation)
+{
+    ngx_uint_t           i, found;
+    ngx_array_t         *certs;
+    ngx_mtls_anchor_t  **sub;
+
+    certs = ngx_mtls_ca_certs(mmcf->core.ca);
+    sub = certs->elts;
+    found = 0;
+
+    for (i = 0; i < certs->nelts; i++) {
+
+        /* its own successor has its name */
+
+        if (!sub[i]->cert.facts.ca
+            || ngx_memcmp(sub[i]->cert.subject, ca->cert.subject,
+                          NGX_MTLS_HASH_LEN)
+               == 0
+            || X509_check_issued(ca->cert.x509, sub[i]->cert.x509)
+               != X509_V_OK)
+        {
+            continue;
+        }
+
+        if (revocation == NGX_MTLS_REVOCATION_CHAIN
+            && !ngx_http_mtls_check_vouches(sub[i], ca))
+        {
+            return 1;
+        }
+
+        found = 1;
+    }
+
+    return !found;
+}
+
+
+/* whether a chain ends with the lower CA wherever the upper one is trusted */
+
+static ngx_uint_t
+ngx_http_mtls_check_vouches(ngx_mtls_anchor_t *sub, ngx_mtls_anchor_t *ca)
+{
+    ngx_uint_t  i, j;
+
+    if (!sub->anchor) {
+        return 0;
+    }
+
+    for (i = 0; i < ca->nlabels; i++) {
+
+        for (j = 0; j < sub->nlabels; j++) {
+            if (sub->labels[j] == ca->labels[i]) {
+                break;
+            }
+        }
+
+        if (j == sub->nlabels) {
+            return 0;
         }
     }
 
-    return NGX_DECLINED;
+    return 1;
 }
 
 

@@ -22,6 +22,10 @@ static char *ngx_http_mtls_ca_glob(ngx_conf_t *cf, ngx_mtls_ca_t *ca,
 static ngx_int_t ngx_http_mtls_crl_option(ngx_conf_t *cf, ngx_str_t *arg,
     ngx_mtls_source_t *options);
 static ngx_uint_t ngx_http_mtls_is_glob(ngx_str_t *path);
+static char *ngx_http_mtls_no_folder(ngx_conf_t *cf, ngx_str_t *path,
+    const char *suffix);
+static ngx_int_t ngx_http_mtls_label_place(ngx_conf_t *cf,
+    ngx_http_mtls_main_conf_t *mmcf);
 
 
 char *
@@ -83,6 +87,12 @@ ngx_http_mtls_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return ngx_http_mtls_fail(cf, &err);
     }
 
+    if (label->number == mmcf->labels.nelts
+        && ngx_http_mtls_label_place(cf, mmcf) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
     for (i = 2; i < n; i++) {
 
         path = value[i];
@@ -99,6 +109,10 @@ ngx_http_mtls_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             }
 
             continue;
+        }
+
+        if (ngx_http_mtls_no_folder(cf, &path, "pem") != NGX_CONF_OK) {
+            return NGX_CONF_ERROR;
         }
 
         if (ngx_mtls_ca_file(mmcf->core.ca, label, &path, partial, &err)
@@ -308,6 +322,13 @@ ngx_http_mtls_crl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
 
         source->glob = ngx_http_mtls_is_glob(&source->path);
+
+        if (!source->glob
+            && ngx_http_mtls_no_folder(cf, &source->path, "crl")
+               != NGX_CONF_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
     }
 
     return NGX_CONF_OK;
@@ -460,4 +481,49 @@ static ngx_uint_t
 ngx_http_mtls_is_glob(ngx_str_t *path)
 {
     return strpbrk((char *) path->data, "*?[") != NULL;
+}
+
+
+/* a folder is read by a glob, which says what in it is meant */
+
+static char *
+ngx_http_mtls_no_folder(ngx_conf_t *cf, ngx_str_t *path, const char *suffix)
+{
+    ngx_str_t        folder;
+    ngx_file_info_t  fi;
+
+    if (ngx_file_info(path->data, &fi) == NGX_FILE_ERROR || !ngx_is_dir(&fi)) {
+        return NGX_CONF_OK;
+    }
+
+    folder = *path;
+
+    while (folder.len && folder.data[folder.len - 1] == '/') {
+        folder.len--;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "\"%V\" is a folder; name the files in it, as by "
+                       "\"%V/*.%s\"", path, &folder, suffix);
+
+    return NGX_CONF_ERROR;
+}
+
+
+/* a label's errors are found when all is read, and belong to its first line */
+
+static ngx_int_t
+ngx_http_mtls_label_place(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
+{
+    ngx_http_mtls_where_t  *where;
+
+    where = ngx_array_push(&mmcf->labels);
+    if (where == NULL) {
+        return NGX_ERROR;
+    }
+
+    where->file = cf->conf_file->file.name;
+    where->line = cf->conf_file->line;
+
+    return NGX_OK;
 }

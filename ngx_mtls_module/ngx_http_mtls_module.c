@@ -33,10 +33,6 @@ static char *ngx_http_mtls_merge_deny(ngx_conf_t *cf, ngx_array_t *prev,
 static ngx_int_t ngx_http_mtls_add_state_path(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf);
 static ngx_int_t ngx_http_mtls_init_zone(ngx_shm_zone_t *shm_zone, void *data);
-static ngx_int_t ngx_http_mtls_init_readable(ngx_http_mtls_main_conf_t *mmcf,
-    ngx_log_t *log);
-static ngx_int_t ngx_http_mtls_add_paths(ngx_array_t *all, ngx_str_t *paths,
-    ngx_uint_t n);
 static ngx_int_t ngx_http_mtls_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_mtls_init_process(ngx_cycle_t *cycle);
 
@@ -266,6 +262,9 @@ ngx_http_mtls_create_main_conf(ngx_conf_t *cf)
     if (ngx_array_init(&mmcf->core.sources, cf->pool, 4,
                        sizeof(ngx_mtls_source_t))
         != NGX_OK
+        || ngx_array_init(&mmcf->labels, cf->pool, 4,
+                          sizeof(ngx_http_mtls_where_t))
+           != NGX_OK
         || ngx_array_init(&mmcf->rules, cf->pool, 4,
                           sizeof(ngx_http_mtls_rule_t *))
            != NGX_OK
@@ -353,6 +352,7 @@ ngx_http_mtls_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_mtls_loc_conf_t *prev = parent;
     ngx_http_mtls_loc_conf_t *conf = child;
 
+    ngx_uint_t                  own;
     ngx_http_mtls_place_t      *place;
     ngx_http_mtls_main_conf_t  *mmcf;
 
@@ -369,7 +369,9 @@ ngx_http_mtls_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->rules.early_data, prev->rules.early_data,
                               NGX_MTLS_EARLY_SAFE);
 
-    if (conf->rules.allow == NULL) {
+    own = (conf->rules.allow != NULL);
+
+    if (!own) {
         conf->rules.allow = prev->rules.allow;
     }
 
@@ -389,6 +391,7 @@ ngx_http_mtls_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     place->mlcf = conf;
+    place->own = own;
     place->clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     place->cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
 
@@ -536,96 +539,7 @@ ngx_http_mtls_init_zone(ngx_shm_zone_t *shm_zone, void *data)
         mmcf->core.dir.len = p - mmcf->core.dir.data;
     }
 
-    return ngx_http_mtls_init_readable(mmcf, shm_zone->shm.log);
-}
-
-
-/* only in the zone's init "user" is known */
-
-static ngx_int_t
-ngx_http_mtls_init_readable(ngx_http_mtls_main_conf_t *mmcf, ngx_log_t *log)
-{
-    ngx_str_t          *path;
-    ngx_uint_t          i;
-    ngx_pool_t         *pool;
-    ngx_array_t         all, paths, *files;
-    ngx_core_conf_t    *ccf;
-    ngx_file_info_t     fi;
-    ngx_mtls_error_t    err;
-    ngx_mtls_source_t  *source;
-
-    pool = mmcf->cycle->pool;
-    files = ngx_mtls_ca_paths(mmcf->core.ca);
-
-    if (ngx_array_init(&all, pool, files->nelts + 1, sizeof(ngx_str_t))
-        != NGX_OK
-        || ngx_http_mtls_add_paths(&all, files->elts, files->nelts) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    source = mmcf->core.sources.elts;
-
-    for (i = 0; i < mmcf->core.sources.nelts; i++) {
-
-        if (ngx_mtls_source_paths(&source[i], pool, log, &paths) != NGX_OK
-            || ngx_http_mtls_add_paths(&all, paths.elts, paths.nelts)
-               != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        if (source[i].issuer.len
-            && ngx_http_mtls_add_paths(&all, &source[i].issuer, 1) != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    /* nginx has made the state path by now, or it was there */
-
-    path = mmcf->core.state_path ? &mmcf->core.state_path->name : NULL;
-
-    if (path
-        && (ngx_file_info(path->data, &fi) == NGX_FILE_ERROR
-            || !ngx_is_dir(&fi)))
-    {
-        ngx_log_error(NGX_LOG_EMERG, log, 0,
-                      "\"mtls_state_path\" \"%V\" is not a folder", path);
-        return NGX_ERROR;
-    }
-
-    if (path && ngx_http_mtls_add_paths(&all, path, 1) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ccf = (ngx_core_conf_t *) ngx_get_conf(mmcf->cycle->conf_ctx,
-                                           ngx_core_module);
-
-    ngx_memzero(&err, sizeof(ngx_mtls_error_t));
-
-    if (ngx_mtls_source_readable(&all, ccf, log, &err) != NGX_OK) {
-        ngx_log_error(NGX_LOG_EMERG, log, 0, "%*s", err.len, err.text);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_mtls_add_paths(ngx_array_t *all, ngx_str_t *paths, ngx_uint_t n)
-{
-    ngx_str_t  *path;
-
-    path = ngx_array_push_n(all, n);
-    if (path == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memcpy(path, paths, n * sizeof(ngx_str_t));
-
-    return NGX_OK;
+    return ngx_http_mtls_check_user(mmcf, data, shm_zone->shm.log);
 }
 
 

@@ -21,6 +21,13 @@
 #include <ngx_mtls_session.h>
 
 
+/* a line of the configuration */
+typedef struct {
+    ngx_str_t                      file;
+    ngx_uint_t                     line;
+} ngx_http_mtls_where_t;
+
+
 typedef struct {
     /* what the rooms below know */
     ngx_mtls_conf_t                core;
@@ -35,6 +42,7 @@ typedef struct {
     ngx_str_t                      file;
     ngx_uint_t                     line;
 
+    ngx_array_t                    labels;      /* where: by number */
     ngx_array_t                    rules;     /* of ngx_http_mtls_rule_t * */
     ngx_array_t                    places;      /* of ngx_http_mtls_place_t */
 } ngx_http_mtls_main_conf_t;
@@ -79,6 +87,7 @@ typedef struct {
     ngx_http_core_loc_conf_t      *clcf;
     ngx_http_core_srv_conf_t      *cscf;
     ngx_array_t                  **rewrite;     /* codes; NULL: no module */
+    ngx_uint_t                     own;         /* has an mtls_allow itself */
 } ngx_http_mtls_place_t;
 
 
@@ -184,8 +193,18 @@ ngx_int_t ngx_http_mtls_resolve(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf);
 ngx_int_t ngx_http_mtls_check(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf);
+ngx_int_t ngx_http_mtls_check_returns(ngx_conf_t *cf,
+    ngx_http_mtls_main_conf_t *mmcf);
 ngx_int_t ngx_http_mtls_check_sources(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf);
+
+/*
+ * What the worker user may do with files, and whether it is another one than
+ * before a reload; from the zone's init, where the user is known.  "old" is
+ * the configuration that runs, or NULL.
+ */
+ngx_int_t ngx_http_mtls_check_user(ngx_http_mtls_main_conf_t *mmcf,
+    ngx_http_mtls_main_conf_t *old, ngx_log_t *log);
 
 /* sets a variable; an empty value is "not found" */
 ngx_int_t ngx_http_mtls_variable_set(ngx_http_variable_value_t *v,

@@ -14,6 +14,8 @@
 #include <ngx_http_mtls_module.h>
 
 
+static void ngx_http_mtls_resolve_label(ngx_http_mtls_main_conf_t *mmcf,
+    ngx_mtls_error_t *err);
 static ngx_int_t ngx_http_mtls_resolve_rules(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf);
 static ngx_int_t ngx_http_mtls_resolve_rule(ngx_conf_t *cf,
@@ -38,6 +40,7 @@ ngx_http_mtls_resolve(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
     ngx_memzero(&err, sizeof(ngx_mtls_error_t));
 
     if (ngx_mtls_ca_finish(mmcf->core.ca, &err) != NGX_OK) {
+        ngx_http_mtls_resolve_label(mmcf, &err);
         (void) ngx_http_mtls_fail(cf, &err);
         return NGX_ERROR;
     }
@@ -60,6 +63,28 @@ ngx_http_mtls_resolve(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
     }
 
     return ngx_http_mtls_attach(cf, mmcf);
+}
+
+
+/* places the error of the first label that has no anchor */
+
+static void
+ngx_http_mtls_resolve_label(ngx_http_mtls_main_conf_t *mmcf,
+    ngx_mtls_error_t *err)
+{
+    ngx_uint_t              i;
+    ngx_http_mtls_where_t  *where;
+
+    where = mmcf->labels.elts;
+
+    for (i = 0; i < mmcf->labels.nelts; i++) {
+
+        if (ngx_mtls_ca_label_number(mmcf->core.ca, i)->nanchors == 0) {
+            err->file = where[i].file;
+            err->line = where[i].line;
+            return;
+        }
+    }
 }
 
 

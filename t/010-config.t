@@ -468,16 +468,25 @@ refuses("CA: $_->[0]", "mtls_ca a $dir/$_->[1]; #!\n", $_->[2]) for (
     ['no such file', 'no.crt', qr/open\(\) ".*no.crt" failed: No such file/],
     ['no such glob', 'no/*.crt', qr{no file matches ".*/no/\*.crt"}],
     ['an empty file', 'empty', qr/"\S*empty" has 0 octets/],
-    ['a folder', 'folder', qr/"\S*folder" is not a regular file/],
+    ['a folder', 'folder',
+     qr{"\S*/folder" is a folder; .* "\S*/folder/\*\.pem"}],
+    ['a folder, with slashes', 'folder//',
+     qr{"\S*/folder//" is a folder; .* "\S*/folder/\*\.pem"}],
+    ['a glob that finds a folder', 'fold*', qr/"\S*folder" is not a regular f/],
     ['text', 'text', qr/no certificate.* in "\S*text"/],
     ['cut off', 'cut.crt', qr/PEM .* in "\S*cut.crt"/],
     ['broken', 'broken.crt', qr/PEM .* in "\S*broken.crt"/],
     ['octets behind DER', 'more.der', qr/octets after .* in "\S*more.der"/],
 );
 
-$n->config_refused("mtls_ca a %%PKI%%/inter.crt;",
-                   qr/label "a" trusts no certificate.*one or "partial"/,
-                   'CA: none that is self-signed');
+refuses('CA: none that is self-signed', <<"EOF",
+$CA
+mtls_ca b %%PKI%%/other_root.crt;
+mtls_ca a %%PKI%%/inter.crt; #!
+mtls_ca a %%PKI%%/inter.crt;
+$SERVER
+EOF
+        qr/label "a" trusts no certificate.*one or "partial"/);
 
 $n->config_ok('mtls_ca a %%PKI%%/inter.crt partial;', 'CA: so "partial"');
 
@@ -492,7 +501,9 @@ spew("$dir/cut.crl",
 
 refuses("CRL: $_->[0]", "$BOTH\nmtls_crl $dir/$_->[1]; #!\n", $_->[2]) for (
     ['no such file', 'no.crl', qr/"\S*no.crl": cannot be opened/],
-    ['a folder', 'folder', qr/"\S*folder": not a regular file/],
+    ['a folder', 'folder',
+     qr{"\S*/folder" is a folder; .* "\S*/folder/\*\.crl"}],
+    ['a glob that finds a folder', 'fold*', qr/"\S*folder": not a regular f/],
     ['a glob in no folder', 'no/*.crl', qr{cannot look for "\S*/no/\*\.crl"}],
 );
 
@@ -650,15 +661,16 @@ EOF
       qr{no file matches "\S*/folder/\*\.crl" in "mtls_crl"});
 
 $n->config_warns("$BOTH mtls_crl %%PKI%%/root.crl; $SERVER",
-                 qr{no CRL of "CN=Issuing CA" \("\S*/inter.crt"\) is config},
+                 qr{no CRL of "CN=Issuing CA" \("\S*/inter.crt"\) is config\S*,}
+                 . qr{ so what it issued is "revocation_unknown"},
                  'warning: no CRL of a CA whose revocation is on');
 
 $n->config_warns("$BOTH mtls_revocation off; server { $SSL"
                  . ' location / { mtls_revocation leaf; } }',
-                 qr{no CRL of "CN=Root CA"},
+                 qr{no CRL of "CN=Issuing CA"},
                  'warning: nor of any, where a location says so');
 
-$n->config_warns('mtls_ca a %%PKI%%/root.crt revocation=chain;',
+$n->config_warns("mtls_ca a %%PKI%%/root.crt revocation=chain; $SERVER",
                  qr{no CRL of "CN=Root CA"},
                  'warning: nor of any, where a label says so');
 
