@@ -290,11 +290,12 @@ for my $http (qw(1.1 2)) {
 }
 
 
-# What the upstream was told; mirrors come late.
+# What the logs say, and the upstream's what it was told; mirrors come late.
 
-my %asked;
+my (%asked, %logged);
 
 wait_for(sub {
+    %logged = map { /^(\d+) (.+)$/ } $n->log_lines('cell.log');
     %asked = ();
 
     for ($n->log_lines('asked.log')) {
@@ -302,8 +303,9 @@ wait_for(sub {
         push @{$asked{$number}}, $identity eq '-' ? 'nobody' : $identity;
     }
 
-    return !grep { told($_) ne expected_told($_) } @cells;
-}, 3);
+    return !grep { !$logged{$_->{number}} || told($_) ne expected_told($_) }
+                 @cells;
+}, 5);
 
 sub told {
     my ($cell) = @_;
@@ -317,8 +319,6 @@ sub expected_told {
 
 
 # The cells.  The access log has to say what the answer said.
-
-my %logged = map { /^(\d+) (.+)$/ } $n->log_lines('cell.log');
 
 for my $cell (@cells) {
     my $r = $cell->{r};
