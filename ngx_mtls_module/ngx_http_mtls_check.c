@@ -39,8 +39,12 @@ static ngx_int_t ngx_http_mtls_check_known(ngx_http_mtls_main_conf_t *mmcf,
     X509 *cert);
 static ngx_int_t ngx_http_mtls_check_places(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf);
+static ngx_uint_t ngx_http_mtls_check_reached(ngx_http_mtls_main_conf_t *mmcf,
+    ngx_uint_t n);
 static ngx_int_t ngx_http_mtls_check_rules(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf);
+static ngx_uint_t ngx_http_mtls_check_refuses(ngx_http_mtls_main_conf_t *mmcf,
+    ngx_http_core_srv_conf_t *cscf);
 static ngx_uint_t ngx_http_mtls_listens_ssl(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *cscf);
 
@@ -373,6 +377,7 @@ ngx_http_mtls_check_places(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
 {
     ngx_uint_t                 i;
     ngx_mtls_rule_t          **deny;
+    ngx_http_mtls_rule_t      *rule;
     ngx_http_mtls_place_t     *place;
     ngx_http_mtls_loc_conf_t  *server;
 
@@ -398,13 +403,23 @@ ngx_http_mtls_check_places(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
 
         if (place[i].mlcf->rules.deny == NULL
             || place[i].mlcf->rules.allow
-            || place[i].mlcf->rules.mode == NGX_MTLS_MODE_OFF)
+            || place[i].mlcf->rules.mode == NGX_MTLS_MODE_OFF
+            || !ngx_http_mtls_check_reached(mmcf, i))
         {
             continue;
         }
 
         deny = place[i].mlcf->rules.deny->elts;
         deny += place[i].mlcf->rules.deny->nelts - 1;
+        rule = (ngx_http_mtls_rule_t *) *deny;
+
+        /* once for all places of a server */
+
+        if (rule->alone == place[i].cscf) {
+            continue;
+        }
+
+        rule->alone = place[i].cscf;
 
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "\"mtls_deny\" in %V:%ui applies without any "
@@ -419,6 +434,55 @@ ngx_http_mtls_check_places(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
 }
 
 
+/*
+ * Whether requests come to the access phase of a place at all: a server with a
+ * "location /" keeps none for itself.
+ */
+
+static ngx_uint_t
+ngx_http_mtls_check_reached(ngx_http_mtls_main_conf_t *mmcf, ngx_uint_t n)
+{
+    ngx_uint_t                 i;
+    ngx_http_mtls_place_t     *place;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    place = mmcf->places.elts;
+
+    if (ngx_http_mtls_returns(&place[n])) {
+        return 0;
+    }
+
+    clcf = place[n].cscf->ctx->loc_conf[ngx_http_core_module.ctx_index];
+
+    if (place[n].clcf != clcf) {
+        return 1;
+    }
+
+    for (i = n + 1; i < mmcf->places.nelts; i++) {
+
+        if (place[i].cscf != place[n].cscf) {
+            break;
+        }
+
+        clcf = place[i].clcf;
+
+#if (NGX_PCRE)
+        if (clcf->regex) {
+            continue;
+        }
+#endif
+
+        if (clcf->name.len == 1 && clcf->name.data[0] == '/'
+            && !clcf->exact_match && !clcf->noname)
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
 /* an mtls_allow where no certificate can come refuses everybody */
 
 static ngx_int_t
@@ -428,7 +492,6 @@ ngx_http_mtls_check_rules(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
     const char                  *why;
     ngx_http_mtls_rule_t       **rule;
     ngx_http_ssl_srv_conf_t     *sscf;
-    ngx_http_mtls_loc_conf_t    *mlcf;
     ngx_http_core_srv_conf_t   **cscfp;
     ngx_http_core_main_conf_t   *cmcf;
 
@@ -439,7 +502,6 @@ ngx_http_mtls_check_rules(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
     for (i = 0; i < cmcf->servers.nelts; i++) {
 
         sscf = cscfp[i]->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
-        mlcf = cscfp[i]->ctx->loc_conf[ngx_http_mtls_module.ctx_index];
 
         ssl = ngx_http_mtls_listens_ssl(cf, cscfp[i]);
 
@@ -466,9 +528,7 @@ ngx_http_mtls_check_rules(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
             return NGX_ERROR;
         }
 
-        if (mlcf->rules.allow
-            && mlcf->rules.mode != NGX_MTLS_MODE_OFF)
-        {
+        if (ngx_http_mtls_check_refuses(mmcf, cscfp[i])) {
             ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                           "the server in %s:%ui inherits an \"mtls_allow\" %s "
                           "and refuses every request; say \"mtls off\" there "
@@ -478,6 +538,35 @@ ngx_http_mtls_check_rules(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
     }
 
     return NGX_OK;
+}
+
+
+/* whether some place of the server is under an mtls_allow and is reached */
+
+static ngx_uint_t
+ngx_http_mtls_check_refuses(ngx_http_mtls_main_conf_t *mmcf,
+    ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_uint_t              i;
+    ngx_http_mtls_place_t  *place;
+
+    place = mmcf->places.elts;
+
+    for (i = 0; i < mmcf->places.nelts; i++) {
+
+        if (place[i].cscf == cscf
+            && place[i].mlcf->rules.allow
+            && place[i].mlcf->rules.mode != NGX_MTLS_MODE_OFF
+            && !place[i].clcf->noname
+            && !place[i].clcf->named
+            && !place[i].clcf->internal
+            && ngx_http_mtls_check_reached(mmcf, i))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -14,6 +14,9 @@
 #include <ngx_http_mtls_module.h>
 
 
+extern ngx_module_t  ngx_http_rewrite_module;
+
+
 /* a "return" that discloses something */
 typedef struct {
     ngx_uint_t                     found;
@@ -23,7 +26,7 @@ typedef struct {
 
 
 static ngx_uint_t ngx_http_mtls_return_guarded(ngx_http_mtls_place_t *place);
-static void ngx_http_mtls_return_find(ngx_http_mtls_place_t *place,
+static void ngx_http_mtls_return_find(ngx_array_t **rewrite, ngx_uint_t own,
     ngx_http_mtls_return_t *ret);
 static ngx_uint_t ngx_http_mtls_return_discloses(
     ngx_http_script_return_code_t *code, ngx_uint_t inside, ngx_uint_t own);
@@ -60,7 +63,7 @@ ngx_http_mtls_check_returns(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
         if (place[i].cscf != cscf) {
             cscf = place[i].cscf;
             warned = 0;
-            ngx_http_mtls_return_find(&place[i], &server);
+            ngx_http_mtls_return_find(place[i].rewrite, place[i].own, &server);
         }
 
         if (!ngx_http_mtls_return_guarded(&place[i])) {
@@ -87,7 +90,7 @@ ngx_http_mtls_check_returns(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
             continue;
         }
 
-        ngx_http_mtls_return_find(&place[i], &ret);
+        ngx_http_mtls_return_find(place[i].rewrite, place[i].own, &ret);
 
         if (ret.found) {
             ngx_http_mtls_return_warn(cf, &place[i], &place[i].clcf->name,
@@ -96,6 +99,23 @@ ngx_http_mtls_check_returns(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
     }
 
     return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_mtls_returns(ngx_http_mtls_place_t *place)
+{
+    ngx_http_mtls_return_t   ret;
+
+    ngx_http_mtls_return_find(
+          place->cscf->ctx->loc_conf[ngx_http_rewrite_module.ctx_index], 0,
+          &ret);
+
+    if (!ret.always) {
+        ngx_http_mtls_return_find(place->rewrite, 0, &ret);
+    }
+
+    return ret.always && !ret.found;
 }
 
 
@@ -118,7 +138,7 @@ ngx_http_mtls_return_guarded(ngx_http_mtls_place_t *place)
  */
 
 static void
-ngx_http_mtls_return_find(ngx_http_mtls_place_t *place,
+ngx_http_mtls_return_find(ngx_array_t **rewrite, ngx_uint_t own,
     ngx_http_mtls_return_t *ret)
 {
     size_t                      n, end, size;
@@ -129,7 +149,7 @@ ngx_http_mtls_return_find(ngx_http_mtls_place_t *place,
 
     ngx_memzero(ret, sizeof(ngx_http_mtls_return_t));
 
-    codes = place->rewrite ? *place->rewrite : NULL;
+    codes = rewrite ? *rewrite : NULL;
     if (codes == NULL) {
         return;
     }
@@ -159,7 +179,7 @@ ngx_http_mtls_return_find(ngx_http_mtls_place_t *place,
             ret->always = !ret->inside;
             ret->found = ngx_http_mtls_return_discloses(
                                        (ngx_http_script_return_code_t *) p,
-                                       ret->inside, place->own);
+                                       ret->inside, own);
 
             if (ret->found || ret->always) {
                 return;

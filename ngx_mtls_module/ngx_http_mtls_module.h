@@ -78,6 +78,7 @@ typedef struct {
     ngx_mtls_rule_t                rule;
     ngx_uint_t                     deny;
     ngx_http_core_srv_conf_t      *cscf;        /* http{}'s, if there */
+    ngx_http_core_srv_conf_t      *alone;       /* warned of a deny there */
 } ngx_http_mtls_rule_t;
 
 
@@ -197,6 +198,9 @@ ngx_int_t ngx_http_mtls_check_returns(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf);
 ngx_int_t ngx_http_mtls_check_sources(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf);
+
+/* whether "return" refuses or redirects whatever comes to a place */
+ngx_uint_t ngx_http_mtls_returns(ngx_http_mtls_place_t *place);
 
 /*
  * What the worker user may do with files, and whether it is another one than

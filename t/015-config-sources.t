@@ -5,9 +5,11 @@
 # nothing, and a worker user that changes.
 # Copyright (C) the ngx_mtls_module authors
 
+use Fcntl qw(:flock);
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Mtls::Test;
+use POSIX ();
 
 my $pki = Mtls::PKI->standard;
 my $n = Mtls::Test->new(pki => $pki);
@@ -19,6 +21,7 @@ my $SERVER = "server { $SSL }";
 
 hints();
 coverage();
+once();
 strangers();
 quiet();
 
@@ -26,6 +29,7 @@ SKIP: {
     skip 'only root has another worker user', 1 if $> != 0;
     writable();
     changed();
+    forged();
 }
 
 done_testing;
@@ -128,6 +132,15 @@ EOF
     $n->config_refused($inherited, qr{"\S*/beyond\.pem".* in \S*test\.conf:4, },
                        'CA names: inherited from http');
 
+    my $giant = $many->ca(name => 'giant', cn => 'z' x 61_000, key => $key,
+                          issuer => $names[0])->crt;
+
+    $n->config_refused("$BOTH server { listen"
+        . " 127.0.0.1:%%PORT_0%% ssl; %%CERT%% $verify"
+        . " ssl_client_certificate $giant; }",
+        qr{the 1 CA names in "\Q$giant\E".*, have 610\d\d octets},
+        'CA names: one that is too long alone');
+
     $n->run($conf->("$verify ssl_client_certificate $full;", ''));
 
     for my $tls (qw(1.2 1.3)) {
@@ -222,6 +235,52 @@ sub strangers {
 
     says('strangers: with their certificate',
          $glob =~ s/;\nserver/' issuer=' . $strangers[0]->crt . ";\nserver"/er);
+}
+
+
+# A rule is spoken of once for a server, and not where nothing can come to it.
+
+sub once {
+    my $deny = "$BOTH $CRLS mtls_group bad { serial 01; } mtls_deny bad;";
+    my $alone = qr/"mtls_deny" in \S*:1 applies without any "mtls_allow"/;
+    my $plain = 'listen 127.0.0.1:%%PORT_1%%;';
+    my $inherits = qr/inherits an "mtls_allow" without "listen/;
+
+    says('mtls_deny alone: once for a server', "$deny\nserver { $SSL"
+         . ' location / { } location /a { mtls_early_data deny; } }', $alone);
+    says('mtls_deny alone: once for each server',
+         "$deny\nserver { $SSL }\nserver { $plain }",
+         qr/$alone in the server in \S*:2,/, qr/$alone in the server in \S*:3,/);
+    says('mtls_deny alone: each rule', "$deny\nserver { $SSL mtls_deny good;"
+         . " location /a { mtls_deny good2; } }\n"
+         . 'mtls_group good { serial 02; } mtls_group good2 { serial 03; }',
+         qr/"mtls_deny" in \S*:2 applies/, qr/"mtls_deny" in \S*:2 applies/);
+    says('mtls_deny: a location that takes all allows', "$deny\nserver { $SSL"
+         . ' location / { mtls_allow any; } }');
+    says('mtls_deny: but not where it takes one', "$deny\nserver { $SSL"
+         . ' location = / { mtls_allow any; } }', $alone);
+    says('mtls_deny: nor by a regex', "$deny\nserver { $SSL"
+         . ' location ~ / { mtls_allow any; } }', $alone);
+    says('mtls_deny: a server that redirects', "$deny\nserver { $plain"
+         . ' return 301 https://$host$request_uri; }');
+
+    my $allow = "$BOTH $CRLS mtls_allow any; $SERVER\n";
+
+    says("inherited: $_->[0]", "${allow}server { $plain $_->[1] }",
+         $_->[2] // ()) for (
+    ['a server that redirects', 'return 301 https://$host$request_uri;'],
+    ['one that closes', 'return 444;'],
+    ['one whose location redirects',
+     'location / { return 301 https://$host$request_uri; }'],
+    ['one whose location is open', 'location / { mtls off; }'],
+    ['one with an open path besides',
+     'location / { return 404; } location /.well-known/ { mtls off; }'],
+    ['one that redirects some', 'location /a { return 301 https://a/; }',
+     $inherits],
+    ['one that redirects some by "if"',
+     'if ($arg_x) { return 301 https://a/; }', $inherits],
+    ['one that answers, but not all', 'location / { return 301 https://a/; }'
+     . ' location /b { root x; }', $inherits]);
 }
 
 
@@ -498,6 +557,37 @@ EOF
     refused(get($w, '/', cert => $pki->alice), 'revoked',
             'user: whose workers have tables');
     refused(get($w, '/'), 'no_cert', 'user: and serve');
+}
+
+
+# What looks like the folder of a nginx that runs, and is none.
+
+sub forged {
+    my $f = Mtls::Test->new(pki => $pki, user => 'daemon daemon');
+    my $state = $f->dir . '/state';
+    my $nobody = getpwnam('nobody');
+    my @run = map { "$state/" . $_ x 32 } qw(a b c d e);
+
+    mkdir $_ for $state, @run[0 .. 3], "$state/short", "$state/../else";
+    symlink "$state/../else", $run[4];
+    spew("$run[0]/alive", '');
+    symlink $f->dir . '/else/alive', "$run[1]/alive";
+    POSIX::mkfifo("$run[2]/alive", 0600);
+    mkdir "$run[3]/alive";
+    spew("$state/../else/alive", '');
+    chown $nobody, -1, $state, @run[0 .. 3], "$state/short", "$state/../else",
+        "$run[0]/alive", "$state/../else/alive";
+
+    open(my $held, '<', "$state/../else/alive") or die $!;
+    flock($held, LOCK_SH);
+
+    my ($code, $err) = $f->test_config("$BOTH $CRLS mtls_state_path $state;"
+                                       . $SERVER);
+
+    is($code, 0, 'forged: folders of runs') || diag($err);
+    unlike($err, qr/\[warn\]/, 'forged: nobody holds them');
+    is((stat $state)[4], scalar getpwnam('daemon'),
+       'forged: the state path stays that of the worker user');
 }
 
 
