@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
 # docs/security.md is executed: an answer that was cached for one client is said
-# to another, and is not where the identity is in the key; and what a name can
-# do to a log.
+# to another, and is not where the identity is in the key; what an upstream hears
+# of early data; and what a name can do to a log.
 
 # Copyright (C) the ngx_mtls_module authors
 
@@ -23,6 +23,7 @@ my ($example) = grep { $_->{heading} eq 'Cached answers' }
                 examples(page('docs/security.md'));
 
 cache();
+early_data();
 logs();
 
 done_testing();
@@ -72,6 +73,42 @@ sub cache {
     ok(wait_for(sub { $said->($bob, '/b') eq '403' }, 10),
        'with: who is revoked is not served from the cache');
     is($said->($alice, '/b'), 'partner:alice', 'with: the others are');
+    $n->stop;
+}
+
+
+sub early_data {
+    my $n = Mtls::Test->new(pki => $pki);
+
+    $n->run(<<'EOF');
+mtls_ca partner %%PKI%%/partner-ca.pem;
+%%MTLS%%
+
+server {
+    listen 127.0.0.1:%%PORT_0%% ssl;
+    %%TLS%%
+    ssl_early_data on;
+    mtls_allow any;
+    proxy_set_header Early-Data $ssl_early_data;
+
+    location / { proxy_pass http://%%UPSTREAM%%; }
+    location /never { mtls_early_data deny; proxy_pass http://%%UPSTREAM%%; }
+}
+EOF
+
+    my %is = (cert => $alice, tls => '1.3');
+    my $r = session($n, %is)->early_data('/');
+
+    is($r->{early}, 1, 'early data: accepted');
+    is($r->received('Early-Data'), '1', 'early data: the upstream is told');
+
+    refused(session($n, %is)->early_data('/', method => 'POST', body => 'x'),
+            'early_data', 'early data: no POST', 425);
+    refused(session($n, %is)->early_data('/never'), 'early_data',
+            'early data: no GET where it is denied', 425);
+
+    is(get($n, '/', %is, headers => ['Early-Data' => '1'])
+       ->received('Early-Data'), undef, 'early data: the client tells nothing');
     $n->stop;
 }
 
