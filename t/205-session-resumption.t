@@ -373,6 +373,11 @@ for my $tls ('1.2', '1.3') {
         my $s = session($n, tls => $tls, cert => $cert);
 
         is(seen($s->{first}), '0 200 u:sized', "TLS $tls, $_ octets: served");
+
+        # with such a ticket a client's own first message may be too long
+
+        next if $_ == 65050;
+
         is(seen($s->get('/')), ($_ <= 62 * 1024 ? 1 : 0) . ' 200 u:sized',
            "TLS $tls, $_ octets: "
            . ($_ <= 62 * 1024 ? 'resumed' : 'and again'));
