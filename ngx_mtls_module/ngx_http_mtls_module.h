@@ -199,6 +199,12 @@ ngx_int_t ngx_http_mtls_check_returns(ngx_conf_t *cf,
 ngx_int_t ngx_http_mtls_check_sources(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf);
 
+/*
+ * " in FILE:LINE", where a variable of this name first stands in the files of
+ * the configuration, in memory of the configuration's parser; empty: not found
+ */
+ngx_str_t ngx_http_mtls_where(ngx_conf_t *cf, ngx_str_t *name);
+
 /* whether "return" refuses or redirects whatever comes to a place */
 ngx_uint_t ngx_http_mtls_returns(ngx_http_mtls_place_t *place);
 

@@ -171,7 +171,7 @@ ngx_http_mtls_compile_variable(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf, ngx_str_t *name)
 {
     ngx_int_t              rc;
-    ngx_str_t              rest;
+    ngx_str_t              rest, where;
     ngx_mtls_group_t      *group;
     ngx_http_variable_t   *var;
     ngx_mtls_attribute_t  *attr;
@@ -187,9 +187,12 @@ ngx_http_mtls_compile_variable(ngx_conf_t *cf,
         group = ngx_mtls_policy_find(mmcf->core.policy, &rest);
 
         if (group == NULL) {
+            where = ngx_http_mtls_where(cf, name);
+
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "unknown group \"%V\" in variable \"$%V\"; add "
-                          "\"mtls_group %V { ... }\"", &rest, name, &rest);
+                          "unknown group \"%V\" in variable \"$%V\"%V; add "
+                          "\"mtls_group %V { ... }\"", &rest, name, &where,
+                          &rest);
             return NGX_ERROR;
         }
 
@@ -212,9 +215,11 @@ ngx_http_mtls_compile_variable(ngx_conf_t *cf,
     rc = ngx_mtls_attribute_variable(cf->pool, &rest, attr);
 
     if (rc == NGX_DECLINED) {
+        where = ngx_http_mtls_where(cf, name);
+
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "unknown variable \"$%V\": no such attribute of a "
-                      "certificate", name);
+                      "certificate%V", name, &where);
         return NGX_ERROR;
     }
 

@@ -431,8 +431,7 @@ refuses('context: mtls in limit_except',
 
 # Variables
 
-$n->config_refused(in_http("log_format x \"\$$_->[0]\";"), $_->[1],
-                   "variable: \$$_->[0]")
+refuses("variable: \$$_->[0]", in_http("log_format x \"\$$_->[0]\";"), $_->[1])
     for (
     ['mtls_nothing', qr/unknown variable "\$mtls_nothing"/],
     ['mtls_group_x', qr/unknown group "x" .*; add "mtls_group x \{/],
@@ -443,6 +442,23 @@ $n->config_refused(in_http("log_format x \"\$$_->[0]\";"), $_->[1],
     ['mtls_extension_1', qr/unknown variable "\$mtls_extension_1"/],
     ['mtls_', qr/unknown variable "\$mtls_"/],
 );
+
+my $vars = $n->file('vars.inc', "# \$mtls_x\n\nlog_format x '\${mtls_x}';\n");
+mkdir $n->dir . '/inc';
+$n->file('inc/a.conf', "map \$host \$mtls_yes { default 1; }\n");
+$n->file('inc/b.conf', "include $vars;\n");
+
+$n->config_refused("$CA\ninclude %%DIR%%/inc/*.conf;\n$SERVER",
+                   qr{unknown variable "\$mtls_x": .* in \S*/vars\.inc:3$},
+                   'variable: placed in a file that an included one includes');
+
+refuses("variable: \$mtls_nothing in $_->[0]", "$CA\n# \$mtls_nothing\n"
+        . "\n$_->[1] #!\n",
+        qr/unknown variable "\$mtls_nothing": no such attribute of a cert/i)
+    for (['a server', 'server { listen 127.0.0.1:%%PORT_0%%;'
+                      . ' return 200 "x$mtls_nothing"; }'],
+         ['braces', 'log_format y "${mtls_nothing}_else";'],
+         ['capitals', 'log_format y $MTLS_Nothing;']);
 
 $n->config_refused('server { return 200 $mtls_nothing; }',
                    qr/unknown variable "\$mtls_nothing"/,
