@@ -64,6 +64,7 @@ typedef struct {
 } ngx_mtls_evidence_held_t;
 
 
+static ngx_mtls_server_t *ngx_mtls_evidence_server(SSL_CTX *ctx);
 static int ngx_mtls_evidence_verify(X509_STORE_CTX *store, void *data);
 static int ngx_mtls_evidence_verify_off(X509_STORE_CTX *store, void *data);
 static ngx_int_t ngx_mtls_evidence_write(SSL *ssl, ngx_mtls_conf_t *conf,
@@ -91,7 +92,7 @@ static void ngx_mtls_evidence_release(void *parent, void *data,
 
 /* an index of OpenSSL's cannot be given back: it is the process's */
 static int  ngx_mtls_evidence_index = -1;
-static int  ngx_mtls_evidence_ctx_index = -1;
+static int  ngx_mtls_evidence_store_index = -1;
 
 
 ngx_int_t
@@ -102,12 +103,14 @@ ngx_mtls_evidence_init(ngx_log_t *log)
                                                    ngx_mtls_evidence_release);
     }
 
-    if (ngx_mtls_evidence_ctx_index == -1) {
-        ngx_mtls_evidence_ctx_index = SSL_CTX_get_ex_new_index(0, NULL, NULL,
-                                                               NULL, NULL);
+    if (ngx_mtls_evidence_store_index == -1) {
+        ngx_mtls_evidence_store_index = X509_STORE_get_ex_new_index(0, NULL,
+                                                          NULL, NULL, NULL);
     }
 
-    if (ngx_mtls_evidence_index == -1 || ngx_mtls_evidence_ctx_index == -1) {
+    if (ngx_mtls_evidence_index == -1
+        || ngx_mtls_evidence_store_index == -1)
+    {
         ngx_ssl_error(NGX_LOG_EMERG, log, 0, "SSL_get_ex_new_index() failed");
         return NGX_ERROR;
     }
@@ -116,12 +119,23 @@ ngx_mtls_evidence_init(ngx_log_t *log)
 }
 
 
+/*
+ * The server hangs on the store, which belongs to this context alone.  On the
+ * context itself, where nginx keeps data too, OpenSSL would move them to make
+ * room: the places left free by all servers are what a worker's first requests
+ * take their memory from, and each is on another page that it must copy.
+ */
+
 ngx_int_t
 ngx_mtls_evidence_attach(SSL_CTX *ctx, ngx_mtls_server_t *server,
     ngx_log_t *log)
 {
-    if (SSL_CTX_set_ex_data(ctx, ngx_mtls_evidence_ctx_index, server) == 0) {
-        ngx_ssl_error(NGX_LOG_EMERG, log, 0, "SSL_CTX_set_ex_data() failed");
+    if (X509_STORE_set_ex_data(SSL_CTX_get_cert_store(ctx),
+                               ngx_mtls_evidence_store_index, server)
+        == 0)
+    {
+        ngx_ssl_error(NGX_LOG_EMERG, log, 0,
+                      "X509_STORE_set_ex_data() failed");
         return NGX_ERROR;
     }
 
@@ -146,6 +160,16 @@ ngx_mtls_evidence_attach(SSL_CTX *ctx, ngx_mtls_server_t *server,
     }
 
     return NGX_OK;
+}
+
+
+/* NULL: nothing was attached */
+
+static ngx_mtls_server_t *
+ngx_mtls_evidence_server(SSL_CTX *ctx)
+{
+    return X509_STORE_get_ex_data(SSL_CTX_get_cert_store(ctx),
+                                  ngx_mtls_evidence_store_index);
 }
 
 
@@ -528,8 +552,7 @@ ngx_mtls_evidence_get_session(SSL *ssl, const unsigned char *id, int len,
     /* the cache is that of the listening socket's default server */
 
     c = ngx_ssl_get_connection(ssl);
-    server = SSL_CTX_get_ex_data(c->ssl->session_ctx,
-                                 ngx_mtls_evidence_ctx_index);
+    server = ngx_mtls_evidence_server(c->ssl->session_ctx);
 
     session = server->get_session(ssl, id, len, copy);
 
@@ -668,8 +691,7 @@ ngx_mtls_evidence_off(SSL *ssl)
 
     ngx_mtls_server_t  *server;
 
-    server = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl),
-                                 ngx_mtls_evidence_ctx_index);
+    server = ngx_mtls_evidence_server(SSL_get_SSL_CTX(ssl));
 
     return server && server->off;
 
