@@ -351,18 +351,18 @@ ngx_http_mtls_check_known(ngx_http_mtls_main_conf_t *mmcf, X509 *cert)
         return NGX_ERROR;
     }
 
-    certs = ngx_mtls_ca_certs(mmcf->core.ca);
+    certs = ngx_mtls_ca_certs(mmcf->core.configured);
     known = certs->elts;
 
     for (i = 0; i < certs->nelts; i++) {
 
         /* its subordinate may be "partial": the root is the usual hint */
 
-        if (ngx_memcmp(known[i]->cert.facts.fingerprint, fingerprint,
+        if (ngx_memcmp(known[i]->cert->facts.fingerprint, fingerprint,
                        NGX_MTLS_HASH_LEN)
             == 0
             || (known[i]->anchor
-                && X509_check_issued(cert, known[i]->cert.x509) == X509_V_OK))
+                && X509_check_issued(cert, known[i]->cert->x509) == X509_V_OK))
         {
             return NGX_OK;
         }

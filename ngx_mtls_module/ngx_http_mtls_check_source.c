@@ -63,6 +63,10 @@ ngx_http_mtls_check_sources(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
 
     for (i = 0; i < mmcf->core.sources.nelts; i++) {
 
+        if (source[i].kind == NGX_MTLS_SOURCE_CA) {
+            continue;
+        }
+
         if (ngx_http_mtls_check_source(cf, mmcf, &source[i], &issuers)
             != NGX_OK
             || ngx_http_mtls_check_issuer(cf, &source[i]) != NGX_OK)
@@ -196,7 +200,8 @@ ngx_http_mtls_check_signers(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
 
         iterator = 0;
 
-        if (ngx_mtls_ca_subject(mmcf->core.ca, issuer[i], &iterator) == NULL
+        if (ngx_mtls_ca_subject(mmcf->core.configured, issuer[i], &iterator)
+            == NULL
             && !ngx_http_mtls_check_beside(cf, path))
         {
             return 1;
@@ -298,7 +303,9 @@ ngx_http_mtls_check_issuer(ngx_conf_t *cf, ngx_mtls_source_t *source)
     if (ngx_mtls_ca_label(ca, &name, NGX_CONF_UNSET_UINT, NGX_CONF_UNSET_UINT,
                           &label, &err)
         != NGX_OK
-        || ngx_mtls_ca_file(ca, label, &source->issuer, 1, &err) != NGX_OK)
+        || ngx_mtls_ca_file(ca, label, &source->issuer, 1, NGX_MTLS_CA_STATIC,
+                            &err)
+           != NGX_OK)
     {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "%*s, for \"issuer=\" of \"mtls_crl\" in %V:%ui",
@@ -322,13 +329,13 @@ ngx_http_mtls_check_coverage(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
     ngx_array_t         *certs;
     ngx_mtls_anchor_t  **ca;
 
-    certs = ngx_mtls_ca_certs(mmcf->core.ca);
+    certs = ngx_mtls_ca_certs(mmcf->core.configured);
     ca = certs->elts;
 
     for (i = 0; i < certs->nelts; i++) {
 
-        if (!ca[i]->cert.facts.ca
-            || ngx_http_mtls_check_covered(issuers, ca[i]->cert.subject))
+        if (!ca[i]->cert->facts.ca
+            || ngx_http_mtls_check_covered(issuers, ca[i]->cert->subject))
         {
             continue;
         }
@@ -340,7 +347,7 @@ ngx_http_mtls_check_coverage(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
         }
 
         if (rc != NGX_OK
-            || ngx_mtls_name_print(cf->temp_pool, &ca[i]->cert.facts.subject,
+            || ngx_mtls_name_print(cf->temp_pool, &ca[i]->cert->facts.subject,
                                    &name)
                != NGX_OK)
         {
@@ -351,7 +358,7 @@ ngx_http_mtls_check_coverage(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
                       "no CRL of \"%V\" (\"%V\") is configured, so what it "
                       "issued %s; add one to \"mtls_crl\", or say "
                       "\"revocation=off\" in its \"mtls_ca\"",
-                      &name, &ca[i]->path,
+                      &name, ca[i]->path,
                       unknown == NGX_MTLS_UNKNOWN_DENY
                       ? "is \"revocation_unknown\""
                       : "is let in by \"unknown=allow\", revoked or not");
@@ -374,8 +381,8 @@ ngx_http_mtls_check_wanted(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
     ngx_uint_t           i, n, revocation;
     ngx_mtls_anchor_t   *anchor;
 
-    if (ngx_mtls_ca_reach(mmcf->core.ca, ca->cert.x509, NULL, cf->temp_pool,
-                          &reached, &n)
+    if (ngx_mtls_ca_reach(mmcf->core.configured, ca->cert->x509, NULL,
+                          cf->temp_pool, &reached, &n)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -386,7 +393,7 @@ ngx_http_mtls_check_wanted(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
 
     for (i = 0; i < n; i++) {
 
-        anchor = ngx_mtls_ca_find(mmcf->core.ca, reached[i]);
+        anchor = ngx_mtls_ca_find(mmcf->core.configured, reached[i]);
 
         if (anchor) {
             ngx_http_mtls_check_anchor(mmcf, anchor, &revocation, unknown);
@@ -462,7 +469,7 @@ ngx_http_mtls_check_asked(ngx_http_mtls_main_conf_t *mmcf,
     ngx_array_t         *certs;
     ngx_mtls_anchor_t  **sub;
 
-    certs = ngx_mtls_ca_certs(mmcf->core.ca);
+    certs = ngx_mtls_ca_certs(mmcf->core.configured);
     sub = certs->elts;
     found = 0;
 
@@ -470,11 +477,11 @@ ngx_http_mtls_check_asked(ngx_http_mtls_main_conf_t *mmcf,
 
         /* its own successor has its name */
 
-        if (!sub[i]->cert.facts.ca
-            || ngx_memcmp(sub[i]->cert.subject, ca->cert.subject,
+        if (!sub[i]->cert->facts.ca
+            || ngx_memcmp(sub[i]->cert->subject, ca->cert->subject,
                           NGX_MTLS_HASH_LEN)
                == 0
-            || X509_check_issued(ca->cert.x509, sub[i]->cert.x509)
+            || X509_check_issued(ca->cert->x509, sub[i]->cert->x509)
                != X509_V_OK)
         {
             continue;

@@ -225,7 +225,7 @@ ngx_http_mtls_check_paths(ngx_http_mtls_main_conf_t *mmcf, ngx_array_t *sets,
     ngx_mtls_source_t  *source;
 
     pool = mmcf->cycle->pool;
-    files = ngx_mtls_ca_paths(mmcf->core.ca);
+    files = ngx_mtls_ca_paths(mmcf->core.configured);
 
     if (ngx_http_mtls_add_set(sets, "\"mtls_ca\"", NULL, files->elts,
                               files->nelts)
@@ -237,6 +237,10 @@ ngx_http_mtls_check_paths(ngx_http_mtls_main_conf_t *mmcf, ngx_array_t *sets,
     source = mmcf->core.sources.elts;
 
     for (i = 0; i < mmcf->core.sources.nelts; i++) {
+
+        if (source[i].kind == NGX_MTLS_SOURCE_CA) {
+            continue;
+        }
 
         if (ngx_mtls_source_paths(&source[i], pool, log, &paths) != NGX_OK
             || ngx_http_mtls_add_set(sets, "\"mtls_crl\"", &source[i],

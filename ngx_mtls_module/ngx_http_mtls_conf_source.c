@@ -14,11 +14,20 @@
 #include <ngx_http_mtls_module.h>
 
 
+#define NGX_HTTP_MTLS_REFRESH  60    /* seconds, of "refresh=" */
+
+
 static ngx_int_t ngx_http_mtls_is_label(ngx_str_t *label);
 static ngx_int_t ngx_http_mtls_ca_option(ngx_conf_t *cf, ngx_str_t *arg,
-    ngx_uint_t *partial, ngx_uint_t *revocation, ngx_uint_t *unknown);
+    ngx_mtls_source_t *options, ngx_uint_t *revocation, ngx_uint_t *unknown);
+static char *ngx_http_mtls_ca_source(ngx_conf_t *cf,
+    ngx_http_mtls_main_conf_t *mmcf, ngx_mtls_label_t *label,
+    ngx_mtls_source_t *options, ngx_str_t *path);
+static ngx_mtls_source_t *ngx_http_mtls_ca_same(
+    ngx_http_mtls_main_conf_t *mmcf, ngx_mtls_source_t *options);
 static char *ngx_http_mtls_ca_glob(ngx_conf_t *cf, ngx_mtls_ca_t *ca,
-    ngx_mtls_label_t *label, ngx_str_t *path, ngx_uint_t partial);
+    ngx_mtls_label_t *label, ngx_mtls_source_t *source);
+static ngx_int_t ngx_http_mtls_refresh(ngx_str_t *word, time_t *refresh);
 static ngx_int_t ngx_http_mtls_crl_option(ngx_conf_t *cf, ngx_str_t *arg,
     ngx_mtls_source_t *options);
 static ngx_uint_t ngx_http_mtls_is_glob(ngx_str_t *path);
@@ -33,11 +42,13 @@ ngx_http_mtls_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_mtls_main_conf_t *mmcf = conf;
 
-    ngx_int_t          rc;
-    ngx_str_t         *value, path;
-    ngx_uint_t         i, n, partial, revocation, unknown;
-    ngx_mtls_error_t   err;
-    ngx_mtls_label_t  *label;
+    char               *rv;
+    ngx_int_t           rc;
+    ngx_str_t          *value;
+    ngx_uint_t          i, n, revocation, unknown;
+    ngx_mtls_error_t    err;
+    ngx_mtls_label_t   *label;
+    ngx_mtls_source_t   options;
 
     (void) cmd;
 
@@ -53,7 +64,13 @@ ngx_http_mtls_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    partial = 0;
+    ngx_memzero(&options, sizeof(ngx_mtls_source_t));
+
+    options.kind = NGX_MTLS_SOURCE_CA;
+    options.refresh = NGX_HTTP_MTLS_REFRESH;
+    options.file = cf->conf_file->file.name;
+    options.line = cf->conf_file->line;
+
     revocation = NGX_CONF_UNSET_UINT;
     unknown = NGX_CONF_UNSET_UINT;
 
@@ -61,7 +78,7 @@ ngx_http_mtls_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (n = 2, i = 2; i < cf->args->nelts; i++) {
 
-        rc = ngx_http_mtls_ca_option(cf, &value[i], &partial, &revocation,
+        rc = ngx_http_mtls_ca_option(cf, &value[i], &options, &revocation,
                                      &unknown);
         if (rc == NGX_ERROR) {
             return NGX_CONF_ERROR;
@@ -80,7 +97,7 @@ ngx_http_mtls_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_memzero(&err, sizeof(ngx_mtls_error_t));
 
-    if (ngx_mtls_ca_label(mmcf->core.ca, &value[1], revocation, unknown,
+    if (ngx_mtls_ca_label(mmcf->core.configured, &value[1], revocation, unknown,
                           &label, &err)
         != NGX_OK)
     {
@@ -95,36 +112,102 @@ ngx_http_mtls_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 2; i < n; i++) {
 
-        path = value[i];
-
-        if (ngx_conf_full_name(cf->cycle, &path, 1) != NGX_OK) {
-            return NGX_CONF_ERROR;
-        }
-
-        if (ngx_http_mtls_is_glob(&path)) {
-            if (ngx_http_mtls_ca_glob(cf, mmcf->core.ca, label, &path, partial)
-                != NGX_CONF_OK)
-            {
-                return NGX_CONF_ERROR;
-            }
-
-            continue;
-        }
-
-        if (ngx_http_mtls_no_folder(cf, &path, "pem") != NGX_CONF_OK) {
-            return NGX_CONF_ERROR;
-        }
-
-        if (ngx_mtls_ca_file(mmcf->core.ca, label, &path, partial, &err)
-            != NGX_OK)
-        {
-            return ngx_http_mtls_fail(cf, &err);
+        rv = ngx_http_mtls_ca_source(cf, mmcf, label, &options, &value[i]);
+        if (rv != NGX_CONF_OK) {
+            return rv;
         }
     }
 
     mmcf->active = 1;
 
     return NGX_CONF_OK;
+}
+
+
+/* reads what a path or glob means now, and has it watched from then on */
+
+static char *
+ngx_http_mtls_ca_source(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
+    ngx_mtls_label_t *label, ngx_mtls_source_t *options, ngx_str_t *path)
+{
+    ngx_mtls_error_t    err;
+    ngx_mtls_source_t  *source;
+
+    options->path = *path;
+
+    if (ngx_conf_full_name(cf->cycle, &options->path, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    options->glob = ngx_http_mtls_is_glob(&options->path);
+    options->label = label->number;
+    options->label_name = label->name;
+    options->number = NGX_MTLS_CA_STATIC;
+
+    if (options->refresh) {
+
+        if (ngx_http_mtls_ca_same(mmcf, options)) {
+            return NGX_CONF_OK;
+        }
+
+        source = ngx_array_push(&mmcf->core.sources);
+        if (source == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        options->number = mmcf->core.ncas++;
+        *source = *options;
+    }
+
+    if (!options->glob
+        && ngx_http_mtls_no_folder(cf, &options->path, "pem") != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (options->glob) {
+        return ngx_http_mtls_ca_glob(cf, mmcf->core.configured, label,
+                                     options);
+    }
+
+    ngx_memzero(&err, sizeof(ngx_mtls_error_t));
+
+    if (ngx_mtls_ca_file(mmcf->core.configured, label, &options->path,
+                         options->partial, options->number, &err)
+        != NGX_OK)
+    {
+        return ngx_http_mtls_fail(cf, &err);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* a line that is there twice is one source */
+
+static ngx_mtls_source_t *
+ngx_http_mtls_ca_same(ngx_http_mtls_main_conf_t *mmcf,
+    ngx_mtls_source_t *options)
+{
+    ngx_uint_t          i;
+    ngx_mtls_source_t  *source;
+
+    source = mmcf->core.sources.elts;
+
+    for (i = 0; i < mmcf->core.sources.nelts; i++) {
+        if (source[i].kind == NGX_MTLS_SOURCE_CA
+            && source[i].label == options->label
+            && source[i].partial == options->partial
+            && source[i].path.len == options->path.len
+            && ngx_memcmp(source[i].path.data, options->path.data,
+                          options->path.len)
+               == 0)
+        {
+            return &source[i];
+        }
+    }
+
+    return NULL;
 }
 
 
@@ -161,17 +244,22 @@ ngx_http_mtls_is_label(ngx_str_t *label)
 /* NGX_OK: an option; NGX_DECLINED: not one; NGX_ERROR: a bad one, logged */
 
 static ngx_int_t
-ngx_http_mtls_ca_option(ngx_conf_t *cf, ngx_str_t *arg, ngx_uint_t *partial,
-    ngx_uint_t *revocation, ngx_uint_t *unknown)
+ngx_http_mtls_ca_option(ngx_conf_t *cf, ngx_str_t *arg,
+    ngx_mtls_source_t *options, ngx_uint_t *revocation, ngx_uint_t *unknown)
 {
     ngx_str_t  word;
 
     if (arg->len == 7 && ngx_strncmp(arg->data, "partial", 7) == 0) {
-        *partial = 1;
+        options->partial = 1;
         return NGX_OK;
     }
 
-    if (ngx_http_mtls_prefixed(arg, "revocation=", &word) == NGX_OK) {
+    if (ngx_http_mtls_prefixed(arg, "refresh=", &word) == NGX_OK) {
+        if (ngx_http_mtls_refresh(&word, &options->refresh) == NGX_OK) {
+            return NGX_OK;
+        }
+
+    } else if (ngx_http_mtls_prefixed(arg, "revocation=", &word) == NGX_OK) {
         if (ngx_http_mtls_word(&word, ngx_http_mtls_revocations, revocation)
             == NGX_OK)
         {
@@ -195,7 +283,8 @@ ngx_http_mtls_ca_option(ngx_conf_t *cf, ngx_str_t *arg, ngx_uint_t *partial,
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "invalid parameter \"%V\" in \"mtls_ca\", known are "
-                       "\"partial\", \"revocation=off|leaf|chain\" and "
+                       "\"partial\", \"refresh=TIME|off\", "
+                       "\"revocation=off|leaf|chain\" and "
                        "\"unknown=deny|allow\"", arg);
     return NGX_ERROR;
 }
@@ -203,7 +292,7 @@ ngx_http_mtls_ca_option(ngx_conf_t *cf, ngx_str_t *arg, ngx_uint_t *partial,
 
 static char *
 ngx_http_mtls_ca_glob(ngx_conf_t *cf, ngx_mtls_ca_t *ca,
-    ngx_mtls_label_t *label, ngx_str_t *pattern, ngx_uint_t partial)
+    ngx_mtls_label_t *label, ngx_mtls_source_t *source)
 {
     char              *rv;
     ngx_int_t          n;
@@ -214,13 +303,13 @@ ngx_http_mtls_ca_glob(ngx_conf_t *cf, ngx_mtls_ca_t *ca,
 
     ngx_memzero(&gl, sizeof(ngx_glob_t));
 
-    gl.pattern = pattern->data;
+    gl.pattern = source->path.data;
     gl.log = cf->log;
     gl.test = 1;
 
     if (ngx_open_glob(&gl) != NGX_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_open_glob_n " \"%V\" failed", pattern);
+                           ngx_open_glob_n " \"%V\" failed", &source->path);
         return NGX_CONF_ERROR;
     }
 
@@ -248,7 +337,10 @@ ngx_http_mtls_ca_glob(ngx_conf_t *cf, ngx_mtls_ca_t *ca,
         ngx_memcpy(path.data, name.data, name.len);
         path.data[name.len] = '\0';
 
-        if (ngx_mtls_ca_file(ca, label, &path, partial, &err) != NGX_OK) {
+        if (ngx_mtls_ca_file(ca, label, &path, source->partial, source->number,
+                             &err)
+            != NGX_OK)
+        {
             rv = ngx_http_mtls_fail(cf, &err);
             break;
         }
@@ -258,7 +350,8 @@ ngx_http_mtls_ca_glob(ngx_conf_t *cf, ngx_mtls_ca_t *ca,
 
     if (rv == NGX_CONF_OK && !found) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "no file matches \"%V\" in \"mtls_ca\"", pattern);
+                           "no file matches \"%V\" in \"mtls_ca\"",
+                           &source->path);
         return NGX_CONF_ERROR;
     }
 
@@ -283,7 +376,7 @@ ngx_http_mtls_crl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_memzero(&options, sizeof(ngx_mtls_source_t));
 
     options.kind = NGX_MTLS_SOURCE_CRL;
-    options.refresh = 60;
+    options.refresh = NGX_HTTP_MTLS_REFRESH;
     options.file = cf->conf_file->file.name;
     options.line = cf->conf_file->line;
 
@@ -313,6 +406,8 @@ ngx_http_mtls_crl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         if (source == NULL) {
             return NGX_CONF_ERROR;
         }
+
+        mmcf->core.ncrls++;
 
         *source = options;
         source->path = value[i];
@@ -358,16 +453,20 @@ ngx_http_mtls_crl_option(ngx_conf_t *cf, ngx_str_t *arg,
         return ngx_conf_full_name(cf->cycle, &options->issuer, 1);
     }
 
+    hint = "it must be a time such as \"60s\" or \"1h\"";
+
     if (ngx_http_mtls_prefixed(arg, "refresh=", &word) == NGX_OK) {
 
-        if (word.len == 3 && ngx_strncmp(word.data, "off", 3) == 0) {
-            options->refresh = 0;
-            return NGX_OK;
+        if (ngx_http_mtls_refresh(&word, &options->refresh) != NGX_OK) {
+            goto invalid;
         }
 
-        time = &options->refresh;
+        return NGX_OK;
+    }
 
-    } else if (ngx_http_mtls_prefixed(arg, "grace=", &word) == NGX_OK) {
+    hint = "known are \"refresh=\", \"grace=\", \"max_age=\" and \"issuer=\"";
+
+    if (ngx_http_mtls_prefixed(arg, "grace=", &word) == NGX_OK) {
         time = &options->grace;
 
     } else if (ngx_http_mtls_prefixed(arg, "max_age=", &word) == NGX_OK) {
@@ -402,6 +501,23 @@ invalid:
                        "invalid parameter \"%V\" in \"mtls_crl\", %s",
                        arg, hint);
     return NGX_ERROR;
+}
+
+
+/* a time, or 0 for "off" */
+
+static ngx_int_t
+ngx_http_mtls_refresh(ngx_str_t *word, time_t *refresh)
+{
+    if (word->len == 3 && ngx_strncmp(word->data, "off", 3) == 0) {
+        *refresh = 0;
+        return NGX_OK;
+    }
+
+    *refresh = ngx_parse_time(word, 1);
+
+    return (*refresh == (time_t) NGX_ERROR || *refresh == 0) ? NGX_DECLINED
+                                                             : NGX_OK;
 }
 
 

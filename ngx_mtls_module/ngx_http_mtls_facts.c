@@ -53,14 +53,14 @@ ngx_http_mtls_variable_ca(ngx_http_request_t *r,
 
     if (anchor->nlabels == 1) {
         return ngx_http_mtls_variable_set(v,
-                      &ngx_mtls_ca_label_number(mmcf->core.ca,
+                      &ngx_mtls_ca_label_number(mmcf->core.configured,
                                                 anchor->labels[0])->name);
     }
 
     len = 0;
 
     for (i = 0; i < anchor->nlabels; i++) {
-        name = &ngx_mtls_ca_label_number(mmcf->core.ca,
+        name = &ngx_mtls_ca_label_number(mmcf->core.configured,
                                          anchor->labels[i])->name;
         len += name->len + 1;
     }
@@ -78,7 +78,7 @@ ngx_http_mtls_variable_ca(ngx_http_request_t *r,
             *p++ = ',';
         }
 
-        name = &ngx_mtls_ca_label_number(mmcf->core.ca,
+        name = &ngx_mtls_ca_label_number(mmcf->core.configured,
                                          anchor->labels[i])->name;
         p = ngx_cpymem(p, name->data, name->len);
     }

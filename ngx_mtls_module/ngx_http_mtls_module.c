@@ -21,6 +21,9 @@ extern ngx_module_t  ngx_http_rewrite_module;
 static ngx_int_t ngx_http_mtls_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_mtls_postconfiguration(ngx_conf_t *cf);
 static void *ngx_http_mtls_create_main_conf(ngx_conf_t *cf);
+static void ngx_http_mtls_read_running(ngx_conf_t *cf,
+    ngx_http_mtls_main_conf_t *mmcf);
+static void ngx_http_mtls_cleanup(void *data);
 static char *ngx_http_mtls_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_mtls_create_srv_conf(ngx_conf_t *cf);
 static char *ngx_http_mtls_merge_srv_conf(ngx_conf_t *cf, void *parent,
@@ -35,6 +38,9 @@ static ngx_int_t ngx_http_mtls_add_state_path(ngx_conf_t *cf,
 static ngx_int_t ngx_http_mtls_init_zone(ngx_shm_zone_t *shm_zone, void *data);
 static ngx_int_t ngx_http_mtls_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_mtls_init_process(ngx_cycle_t *cycle);
+
+
+static ngx_str_t  ngx_http_mtls_zone_name = ngx_string("ngx_mtls");
 
 
 static ngx_conf_enum_t  ngx_http_mtls_early_data_values[] = {
@@ -242,6 +248,7 @@ ngx_http_mtls_postconfiguration(ngx_conf_t *cf)
 static void *
 ngx_http_mtls_create_main_conf(ngx_conf_t *cf)
 {
+    ngx_pool_cleanup_t         *cln;
     ngx_http_mtls_main_conf_t  *mmcf;
 
     mmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_mtls_main_conf_t));
@@ -252,12 +259,24 @@ ngx_http_mtls_create_main_conf(ngx_conf_t *cf)
     mmcf->cycle = cf->cycle;
     mmcf->zone_size = NGX_CONF_UNSET_SIZE;
 
-    mmcf->core.ca = ngx_mtls_ca_create(cf->pool);
+    mmcf->core.configured = ngx_mtls_ca_create(cf->pool);
     mmcf->core.policy = ngx_mtls_policy_create(cf->pool);
 
-    if (mmcf->core.ca == NULL || mmcf->core.policy == NULL) {
+    if (mmcf->core.configured == NULL || mmcf->core.policy == NULL) {
         return NULL;
     }
+
+    mmcf->core.ca = ngx_mtls_ca_ref(mmcf->core.configured);
+
+    ngx_http_mtls_read_running(cf, mmcf);
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    cln->handler = ngx_http_mtls_cleanup;
+    cln->data = mmcf;
 
     if (ngx_array_init(&mmcf->core.sources, cf->pool, 4,
                        sizeof(ngx_mtls_source_t))
@@ -279,12 +298,75 @@ ngx_http_mtls_create_main_conf(ngx_conf_t *cf)
 }
 
 
+/* the generation that is published while no file has been read yet */
+
+static void
+ngx_http_mtls_read_running(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
+{
+    ngx_uint_t        i;
+    ngx_str_t        *name;
+    ngx_cycle_t      *old;
+    ngx_shm_zone_t   *shm_zone;
+    ngx_list_part_t  *part;
+    ngx_mtls_zone_t  *zone;
+
+    old = cf->cycle->old_cycle;
+    name = &ngx_http_mtls_zone_name;
+
+    /* the first cycle of a process has no list */
+
+    if (old == NULL || old->shared_memory.part.nelts == 0) {
+        return;
+    }
+
+    part = &old->shared_memory.part;
+    shm_zone = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            part = part->next;
+
+            if (part == NULL) {
+                return;
+            }
+
+            shm_zone = part->elts;
+            i = 0;
+        }
+
+        if (shm_zone[i].tag == &ngx_http_mtls_module
+            && shm_zone[i].shm.addr
+            && shm_zone[i].shm.name.len == name->len
+            && ngx_memcmp(shm_zone[i].shm.name.data, name->data, name->len)
+               == 0)
+        {
+            zone = ngx_mtls_zone(&shm_zone[i]);
+
+            if (zone) {
+                mmcf->core.read_generation = ngx_mtls_zone_generation(zone);
+                mmcf->core.read_trust = zone->words[NGX_MTLS_WORD_TRUST];
+            }
+
+            return;
+        }
+    }
+}
+
+
+static void
+ngx_http_mtls_cleanup(void *data)
+{
+    ngx_http_mtls_main_conf_t *mmcf = data;
+
+    ngx_mtls_manager_release(&mmcf->core);
+}
+
+
 static char *
 ngx_http_mtls_init_main_conf(ngx_conf_t *cf, void *conf)
 {
     ngx_http_mtls_main_conf_t *mmcf = conf;
-
-    ngx_str_t  name = ngx_string("ngx_mtls");
 
     if (!mmcf->active) {
         return NGX_CONF_OK;
@@ -292,7 +374,8 @@ ngx_http_mtls_init_main_conf(ngx_conf_t *cf, void *conf)
 
     ngx_conf_init_size_value(mmcf->zone_size, 8 * 1024 * 1024);
 
-    mmcf->core.shm_zone = ngx_shared_memory_add(cf, &name, mmcf->zone_size,
+    mmcf->core.shm_zone = ngx_shared_memory_add(cf, &ngx_http_mtls_zone_name,
+                                                mmcf->zone_size,
                                                 &ngx_http_mtls_module);
     if (mmcf->core.shm_zone == NULL) {
         return NGX_CONF_ERROR;
@@ -361,7 +444,7 @@ ngx_http_mtls_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->rules.mode, prev->rules.mode,
                               NGX_MTLS_MODE_ON);
     ngx_conf_merge_uint_value(conf->rules.revocation, prev->rules.revocation,
-                              mmcf->core.sources.nelts
+                              mmcf->core.ncrls
                               ? NGX_MTLS_REVOCATION_CHAIN
                               : NGX_MTLS_REVOCATION_OFF);
     ngx_conf_merge_uint_value(conf->rules.unknown, prev->rules.unknown,
@@ -517,6 +600,16 @@ ngx_http_mtls_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     if (ngx_mtls_zone_init(shm_zone, data) != NGX_OK) {
         return NGX_ERROR;
     }
+
+    if (data == NULL) {
+
+        /* a zone of another size, and so another run */
+
+        mmcf->core.read_generation = 0;
+        mmcf->core.read_trust = 0;
+    }
+
+    mmcf->core.trust = mmcf->core.read_trust;
 
     if (mmcf->core.state_path) {
         zone = ngx_mtls_zone(shm_zone);

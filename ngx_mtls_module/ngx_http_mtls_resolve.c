@@ -39,7 +39,7 @@ ngx_http_mtls_resolve(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
 
     ngx_memzero(&err, sizeof(ngx_mtls_error_t));
 
-    if (ngx_mtls_ca_finish(mmcf->core.ca, &err) != NGX_OK) {
+    if (ngx_mtls_ca_finish(mmcf->core.configured, &err) != NGX_OK) {
         ngx_http_mtls_resolve_label(mmcf, &err);
         (void) ngx_http_mtls_fail(cf, &err);
         return NGX_ERROR;
@@ -55,7 +55,8 @@ ngx_http_mtls_resolve(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
 
     for (i = 0; i < mmcf->core.sources.nelts; i++) {
 
-        if (ngx_mtls_source_key(&source[i], ngx_mtls_ca_digest(mmcf->core.ca))
+        if (ngx_mtls_source_key(&source[i],
+                                ngx_mtls_ca_digest(mmcf->core.configured))
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -79,7 +80,7 @@ ngx_http_mtls_resolve_label(ngx_http_mtls_main_conf_t *mmcf,
 
     for (i = 0; i < mmcf->labels.nelts; i++) {
 
-        if (ngx_mtls_ca_label_number(mmcf->core.ca, i)->nanchors == 0) {
+        if (ngx_mtls_ca_trusted(mmcf->core.configured, i) == 0) {
             err->file = where[i].file;
             err->line = where[i].line;
             return;
@@ -170,7 +171,7 @@ ngx_http_mtls_compile_policy(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
     ngx_uint_t        i, n;
     ngx_mtls_error_t  err;
 
-    n = ngx_mtls_ca_nlabels(mmcf->core.ca);
+    n = ngx_mtls_ca_nlabels(mmcf->core.configured);
 
     labels = ngx_palloc(cf->pool, (n + 1) * sizeof(ngx_str_t));
     if (labels == NULL) {
@@ -178,7 +179,7 @@ ngx_http_mtls_compile_policy(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
     }
 
     for (i = 0; i < n; i++) {
-        labels[i] = ngx_mtls_ca_label_number(mmcf->core.ca, i)->name;
+        labels[i] = ngx_mtls_ca_label_number(mmcf->core.configured, i)->name;
     }
 
     ngx_memzero(&err, sizeof(ngx_mtls_error_t));
@@ -212,7 +213,7 @@ ngx_http_mtls_resolve_trust(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
 
     for (i = 0; i < n; i++) {
 
-        label = ngx_mtls_ca_label_name(mmcf->core.ca, &name[i]);
+        label = ngx_mtls_ca_label_name(mmcf->core.configured, &name[i]);
 
         if (label == NULL) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -225,7 +226,7 @@ ngx_http_mtls_resolve_trust(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
         numbers[i] = label->number;
     }
 
-    mscf->server.trust = ngx_mtls_trust_create(cf->pool, mmcf->core.ca,
+    mscf->server.trust = ngx_mtls_trust_create(cf->pool, mmcf->core.configured,
                                                numbers, n);
 
     return mscf->server.trust ? NGX_OK : NGX_ERROR;

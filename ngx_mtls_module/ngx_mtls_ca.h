@@ -12,7 +12,9 @@
 
 
 #include <ngx_mtls.h>
+#include <ngx_mtls_ca_list.h>
 #include <ngx_mtls_certificate.h>
+#include <ngx_mtls_table.h>
 
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -32,7 +34,7 @@ typedef struct {
     ngx_uint_t                     number;
     ngx_uint_t                     revocation;  /* or NGX_CONF_UNSET_UINT */
     ngx_uint_t                     unknown;     /* or NGX_CONF_UNSET_UINT */
-    ngx_uint_t                     nanchors;
+    u_char                         hash[NGX_MTLS_HASH_LEN];    /* of the name */
 } ngx_mtls_label_t;
 
 
@@ -41,13 +43,14 @@ typedef struct {
     X509                          *x509;        /* NULL for intermediates */
     ngx_mtls_certificate_t         facts;
     u_char                         subject[NGX_MTLS_HASH_LEN]; /* name hash */
-    ngx_uint_t                     refs;        /* 0: of the files */
+    ngx_uint_t                     refs;        /* 0: of a set, which has it */
 } ngx_mtls_ca_cert_t;
 
 
-/* a certificate of the configured files, once however many labels have it */
+/* a certificate of the files of a set, once however many labels have it */
 typedef struct {
-    ngx_mtls_ca_cert_t             cert;
+    ngx_mtls_ca_cert_t            *cert;
+    const u_char                  *fingerprint;
 
     ngx_uint_t                     anchor;      /* trusted in some label */
 
@@ -64,8 +67,22 @@ typedef struct {
     ngx_uint_t                     inherit_revocation;
     ngx_uint_t                     inherit_unknown;
 
-    ngx_str_t                      path;        /* the first file that had it */
+    ngx_str_t                     *path;        /* the first file that had it */
 } ngx_mtls_anchor_t;
+
+
+/* what one file gives to a set */
+typedef struct {
+    ngx_mtls_ca_list_t             list;
+    ngx_mtls_table_t              *table;       /* that has the list, or NULL */
+    ngx_uint_t                     label;       /* its number */
+    ngx_uint_t                     source;      /* its number, or _STATIC */
+    ngx_str_t                      path;
+} ngx_mtls_ca_part_t;
+
+
+/* the source of files that are read with the configuration only */
+#define NGX_MTLS_CA_STATIC         ((ngx_uint_t) -1)
 
 
 /* labels that one server accepts: a bitmap by label number, and its name */
@@ -74,10 +91,30 @@ typedef struct {
 } ngx_mtls_trust_t;
 
 
+/*
+ * A set of CA certificates: that of the configuration, or a live one.  What it
+ * holds does not change; a certificate is parsed when it is first reached.
+ */
 typedef struct ngx_mtls_ca_s       ngx_mtls_ca_t;
 
 
+/* the set of a configuration; it lives as long as the pool */
 ngx_mtls_ca_t *ngx_mtls_ca_create(ngx_pool_t *pool);
+
+/*
+ * A live set: the tables of "parts" (of each "table", "label", "source" and
+ * "path" are to be filled), and for sources that have no part what
+ * "configured" has of them, as it has the labels.  Takes references to tables,
+ * and to what "previous" (may be NULL) has parsed.  NULL, and "err" says why:
+ * out of memory, or a table is corrupt.  The caller has a reference.
+ */
+ngx_mtls_ca_t *ngx_mtls_ca_live(ngx_mtls_ca_t *configured,
+    ngx_mtls_ca_t *previous, ngx_mtls_ca_part_t *parts, ngx_uint_t nparts,
+    ngx_log_t *log, ngx_mtls_error_t *err);
+
+/* one more reference, to a live set or not; to give one back */
+ngx_mtls_ca_t *ngx_mtls_ca_ref(ngx_mtls_ca_t *ca);
+void ngx_mtls_ca_free(ngx_mtls_ca_t *ca);
 
 /*
  * The label of this name, made if it is new.  Settings that are said twice
@@ -88,16 +125,25 @@ ngx_int_t ngx_mtls_ca_label(ngx_mtls_ca_t *ca, ngx_str_t *name,
     ngx_mtls_error_t *err);
 
 /*
- * Adds the certificates of one file (PEM with any number of them, or DER).
- * Trusted in the label are self-signed ones, with "partial" all.
- * NGX_DECLINED: unreadable, empty, broken; "err" names the file and why.
+ * Adds the certificates of one file (PEM with any number of them, or DER) to
+ * the configuration's set.  Trusted in the label are self-signed ones, with
+ * "partial" all.  NGX_DECLINED: unreadable, empty, broken; "err" names the
+ * file and why.
  */
 ngx_int_t ngx_mtls_ca_file(ngx_mtls_ca_t *ca, ngx_mtls_label_t *label,
-    ngx_str_t *path, ngx_uint_t partial, ngx_mtls_error_t *err);
+    ngx_str_t *path, ngx_uint_t partial, ngx_uint_t source,
+    ngx_mtls_error_t *err);
 
 /*
- * Ends configuration: merges settings, builds the indices and the digest.
- * NGX_DECLINED: a label without an anchor.
+ * Reads one such file into a list, of the pool; for the configuration and for
+ * the compiler.  Errors as those of ngx_mtls_ca_file().
+ */
+ngx_int_t ngx_mtls_ca_file_list(ngx_str_t *path, ngx_uint_t partial,
+    ngx_pool_t *pool, ngx_mtls_ca_list_t *list, ngx_mtls_error_t *err);
+
+/*
+ * Ends configuration: parses all, merges settings, builds the indices and the
+ * digest.  NGX_DECLINED: a label without an anchor.
  */
 ngx_int_t ngx_mtls_ca_finish(ngx_mtls_ca_t *ca, ngx_mtls_error_t *err);
 
@@ -108,13 +154,22 @@ ngx_mtls_label_t *ngx_mtls_ca_label_name(ngx_mtls_ca_t *ca, ngx_str_t *name);
 /* the paths of all files read, for the check of readability: of ngx_str_t */
 ngx_array_t *ngx_mtls_ca_paths(ngx_mtls_ca_t *ca);
 
-/* all certificates of the files, anchors or not: of ngx_mtls_anchor_t * */
+/* the configuration's certificates, anchors or not: of ngx_mtls_anchor_t * */
 ngx_array_t *ngx_mtls_ca_certs(ngx_mtls_ca_t *ca);
 
-/* SHA-256 over what is trusted and known: changes when any of it changes */
+/* how many certificates are trusted in the label of that number */
+ngx_uint_t ngx_mtls_ca_trusted(ngx_mtls_ca_t *ca, ngx_uint_t label);
+
+/*
+ * SHA-256 over what is trusted in which label and what is known: changes when
+ * any of it changes
+ */
 const u_char *ngx_mtls_ca_digest(ngx_mtls_ca_t *ca);
 
-/* the anchor of this fingerprint now; NULL: none, or it is only a helper */
+/*
+ * The anchor of this fingerprint; NULL: none, or it is only a helper.  What it
+ * points at lives as long as the set.
+ */
 ngx_mtls_anchor_t *ngx_mtls_ca_find(ngx_mtls_ca_t *ca,
     const u_char fingerprint[NGX_MTLS_HASH_LEN]);
 

@@ -19,10 +19,23 @@
 #define NGX_MTLS_CA_BUCKETS      1024
 
 
+/* a parsed certificate; sets that have it one after the other share it */
+typedef struct {
+    ngx_mtls_ca_cert_t           cert;         /* first: what others see */
+    ngx_uint_t                   refs;
+    ngx_pool_t                  *pool;         /* NULL: the configuration's */
+    u_char                       hash[NGX_MTLS_HASH_LEN];  /* the record's */
+} ngx_mtls_ca_loaded_t;
+
+
 typedef struct ngx_mtls_ca_entry_s  ngx_mtls_ca_entry_t;
 
 struct ngx_mtls_ca_entry_s {
     ngx_mtls_anchor_t            anchor;       /* first: what others see */
+    ngx_mtls_ca_record_t        *record;
+    u_char                      *octets;       /* where its list begins */
+    ngx_mtls_ca_loaded_t        *loaded;
+    ngx_uint_t                   bad;          /* it could not be parsed */
     ngx_uint_t                   index;        /* in ca->certs */
     ngx_array_t                  labels;       /* of ngx_uint_t, ascending */
 
@@ -31,8 +44,6 @@ struct ngx_mtls_ca_entry_s {
     ngx_mtls_ca_entry_t         *next_subject;
     ngx_mtls_ca_entry_t         *next_name;
 
-    ngx_uint_t                   issuer;       /* bucket of its issuer's name */
-
     /* of the verification that goes on */
     ngx_uint_t                   mark;
     ngx_mtls_ca_entry_t         *next_reached;
@@ -40,10 +51,14 @@ struct ngx_mtls_ca_entry_s {
 
 
 struct ngx_mtls_ca_s {
+    ngx_uint_t                   refs;
     ngx_pool_t                  *pool;
-    ngx_array_t                  labels;       /* of ngx_mtls_label_t * */
+    ngx_uint_t                   live;         /* the pool is its own */
+    ngx_array_t                 *labels;       /* of ngx_mtls_label_t * */
+    ngx_array_t                  parts;        /* of ngx_mtls_ca_part_t */
     ngx_array_t                  certs;        /* of ngx_mtls_anchor_t * */
     ngx_array_t                  paths;        /* of ngx_str_t */
+    ngx_uint_t                  *trusted;      /* per label */
     ngx_uint_t                   mark;
     u_char                       digest[NGX_MTLS_HASH_LEN];
 
@@ -54,15 +69,37 @@ struct ngx_mtls_ca_s {
 };
 
 
+/* fingerprints and our hashes of names are evenly spread as they are */
+#define ngx_mtls_ca_bucket(hash)                                             \
+    (((ngx_uint_t) (hash)[0] | (ngx_uint_t) (hash)[1] << 8)                  \
+     & (NGX_MTLS_CA_BUCKETS - 1))
+
 /* NULL: not of the files */
 ngx_mtls_ca_entry_t *ngx_mtls_ca_entry(ngx_mtls_ca_t *ca,
     const u_char *fingerprint);
 
 /*
- * The bucket of a name in ca->names, whose entries X509_NAME_cmp() tells
- * apart.  NGX_ERROR: OpenSSL failed.
+ * The certificate of an entry, parsed now if it is the first time.  NULL: out
+ * of memory, or the table is corrupt.
  */
-ngx_int_t ngx_mtls_ca_name(const X509_NAME *name, ngx_uint_t *bucket);
+ngx_mtls_ca_cert_t *ngx_mtls_ca_loaded(ngx_mtls_ca_t *ca,
+    ngx_mtls_ca_entry_t *entry);
+
+/*
+ * Makes the indices and the digest of ca->parts; what "previous" has parsed is
+ * taken over.  NGX_ERROR: out of memory.
+ */
+ngx_int_t ngx_mtls_ca_build(ngx_mtls_ca_t *ca, ngx_mtls_ca_t *previous);
+
+/* gives back what was parsed for the set */
+void ngx_mtls_ca_unload(ngx_mtls_ca_t *ca);
+
+/* the chain of ca->names that a name's OpenSSL hash means */
+#define ngx_mtls_ca_names(ca, hash)                                          \
+    ((ca)->names[(hash) & (NGX_MTLS_CA_BUCKETS - 1)])
+
+/* OpenSSL's hash of a name.  NGX_ERROR: OpenSSL failed. */
+ngx_int_t ngx_mtls_ca_name(const X509_NAME *name, uint32_t *hash);
 
 /*
  * The DER of a certificate, to be freed with OPENSSL_free(), and its SHA-256.

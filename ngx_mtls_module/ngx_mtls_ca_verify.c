@@ -41,11 +41,13 @@ typedef struct {
 static ngx_int_t ngx_mtls_ca_collect(ngx_mtls_ca_t *ca, ngx_mtls_ca_reached_t
     *reached, X509_STORE_CTX *store, const u_char *leaf);
 static ngx_int_t ngx_mtls_ca_issuers(ngx_mtls_ca_t *ca, ngx_mtls_ca_reached_t
-    *reached, const X509_NAME *name, ngx_uint_t bucket);
+    *reached, const X509_NAME *name, uint32_t hash);
 static ngx_int_t ngx_mtls_ca_reached(ngx_mtls_ca_t *ca, ngx_mtls_ca_reached_t
     *reached, ngx_mtls_ca_entry_t *entry);
 static ngx_mtls_anchor_t *ngx_mtls_ca_vouching(ngx_mtls_ca_reached_t *reached,
     X509_STORE_CTX *store, ngx_uint_t *depth);
+static ngx_int_t ngx_mtls_ca_climb_files(ngx_mtls_ca_t *ca, X509 *subject,
+    ngx_array_t *queue, ngx_uint_t *checks, ngx_uint_t one);
 static ngx_int_t ngx_mtls_ca_climb(X509 *issuer, X509 *subject, ngx_array_t
     *queue, ngx_uint_t *checks);
 
@@ -57,7 +59,7 @@ ngx_mtls_trust_create(ngx_pool_t *pool, ngx_mtls_ca_t *ca,
     ngx_uint_t         i, n;
     ngx_mtls_trust_t  *trust;
 
-    n = ca->labels.nelts;
+    n = ca->labels->nelts;
 
     trust = ngx_palloc(pool, sizeof(ngx_mtls_trust_t));
     if (trust == NULL) {
@@ -169,7 +171,7 @@ ngx_mtls_ca_collect(ngx_mtls_ca_t *ca, ngx_mtls_ca_reached_t *reached,
 {
     int                   i;
     X509                 *x509;
-    ngx_uint_t            bucket;
+    uint32_t              name;
     STACK_OF(X509)       *presented;
     ngx_mtls_ca_entry_t  *entry;
 
@@ -179,7 +181,10 @@ ngx_mtls_ca_collect(ngx_mtls_ca_t *ca, ngx_mtls_ca_reached_t *reached,
 
     entry = ngx_mtls_ca_entry(ca, leaf);
 
-    if (entry && ngx_mtls_ca_reached(ca, reached, entry) != NGX_OK) {
+    if (entry
+        && (ngx_mtls_ca_loaded(ca, entry) == NULL
+            || ngx_mtls_ca_reached(ca, reached, entry) != NGX_OK))
+    {
         return NGX_ERROR;
     }
 
@@ -202,9 +207,9 @@ ngx_mtls_ca_collect(ngx_mtls_ca_t *ca, ngx_mtls_ca_reached_t *reached,
             }
         }
 
-        if (ngx_mtls_ca_name(X509_get_issuer_name(x509), &bucket) != NGX_OK
+        if (ngx_mtls_ca_name(X509_get_issuer_name(x509), &name) != NGX_OK
             || ngx_mtls_ca_issuers(ca, reached, X509_get_issuer_name(x509),
-                                   bucket)
+                                   name)
                != NGX_OK)
         {
             return NGX_ERROR;
@@ -214,10 +219,10 @@ ngx_mtls_ca_collect(ngx_mtls_ca_t *ca, ngx_mtls_ca_reached_t *reached,
     /* helpers may be issued by others of the files: the queue grows */
 
     for (entry = reached->helpers; entry; entry = entry->next_reached) {
-        x509 = entry->anchor.cert.x509;
+        x509 = entry->anchor.cert->x509;
 
         if (ngx_mtls_ca_issuers(ca, reached, X509_get_issuer_name(x509),
-                                entry->issuer)
+                                entry->record->issuer)
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -230,13 +235,22 @@ ngx_mtls_ca_collect(ngx_mtls_ca_t *ca, ngx_mtls_ca_reached_t *reached,
 
 static ngx_int_t
 ngx_mtls_ca_issuers(ngx_mtls_ca_t *ca, ngx_mtls_ca_reached_t *reached,
-    const X509_NAME *name, ngx_uint_t bucket)
+    const X509_NAME *name, uint32_t hash)
 {
     X509                 *x509;
     ngx_mtls_ca_entry_t  *entry;
 
-    for (entry = ca->names[bucket]; entry; entry = entry->next_name) {
-        x509 = entry->anchor.cert.x509;
+    for (entry = ngx_mtls_ca_names(ca, hash); entry; entry = entry->next_name)
+    {
+        if (entry->record->name != hash) {
+            continue;
+        }
+
+        if (ngx_mtls_ca_loaded(ca, entry) == NULL) {
+            return NGX_ERROR;
+        }
+
+        x509 = entry->anchor.cert->x509;
 
         if (X509_NAME_cmp(X509_get_subject_name(x509), name) == 0
             && ngx_mtls_ca_reached(ca, reached, entry) != NGX_OK)
@@ -265,7 +279,7 @@ ngx_mtls_ca_reached(ngx_mtls_ca_t *ca, ngx_mtls_ca_reached_t *reached,
     }
 
     entry->mark = ca->mark;
-    x509 = entry->anchor.cert.x509;
+    x509 = entry->anchor.cert->x509;
 
     if (entry->anchor.anchor
         && ngx_mtls_trust_has(reached->trust, &entry->anchor))
@@ -309,7 +323,7 @@ ngx_mtls_ca_vouching(ngx_mtls_ca_reached_t *reached, X509_STORE_CTX *store,
     x509 = (n >= 0 && n < sk_X509_num(chain)) ? sk_X509_value(chain, n) : NULL;
 
     for (entry = reached->anchors; x509 && entry; entry = entry->next_reached) {
-        if (entry->anchor.cert.x509 == x509) {
+        if (entry->anchor.cert->x509 == x509) {
             *depth = n;
             return &entry->anchor;
         }
@@ -331,9 +345,8 @@ ngx_mtls_ca_reach(ngx_mtls_ca_t *ca, X509 *cert, STACK_OF(X509) *extra,
     u_char               *der, *p;
     size_t                len;
     X509                **x509;
-    ngx_uint_t            i, k, checks;
+    ngx_uint_t            i, checks;
     ngx_array_t           found, queue;
-    ngx_mtls_anchor_t   **file;
     ngx_mtls_ca_entry_t  *entry;
     u_char                fingerprint[NGX_MTLS_HASH_LEN];
 
@@ -377,14 +390,8 @@ ngx_mtls_ca_reach(ngx_mtls_ca_t *ca, X509 *cert, STACK_OF(X509) *extra,
             ngx_memcpy(p, fingerprint, NGX_MTLS_HASH_LEN);
         }
 
-        file = ca->certs.elts;
-
-        for (k = 0; k < ca->certs.nelts; k++) {
-            if (ngx_mtls_ca_climb(file[k]->cert.x509, cert, &queue, &checks)
-                != NGX_OK)
-            {
-                return NGX_ERROR;
-            }
+        if (ngx_mtls_ca_climb_files(ca, cert, &queue, &checks, 0) != NGX_OK) {
+            return NGX_ERROR;
         }
 
         for (j = 0; j < sk_X509_num(extra); j++) {
@@ -412,23 +419,17 @@ ngx_mtls_ca_issuer(ngx_mtls_ca_t *ca, X509 *cert, STACK_OF(X509) *extra,
 {
     int                   j;
     X509                **x509;
-    ngx_uint_t            k, checks;
+    ngx_uint_t            checks;
     ngx_array_t           queue;
-    ngx_mtls_anchor_t   **file;
 
     if (ngx_array_init(&queue, pool, 1, sizeof(X509 *)) != NGX_OK) {
         return NULL;
     }
 
     checks = 0;
-    file = ca->certs.elts;
 
-    for (k = 0; k < ca->certs.nelts && queue.nelts == 0; k++) {
-        if (ngx_mtls_ca_climb(file[k]->cert.x509, cert, &queue, &checks)
-            != NGX_OK)
-        {
-            return NULL;
-        }
+    if (ngx_mtls_ca_climb_files(ca, cert, &queue, &checks, 1) != NGX_OK) {
+        return NULL;
     }
 
     for (j = 0; j < sk_X509_num(extra) && queue.nelts == 0; j++) {
@@ -444,6 +445,50 @@ ngx_mtls_ca_issuer(ngx_mtls_ca_t *ca, X509 *cert, STACK_OF(X509) *extra,
     x509 = queue.elts;
 
     return queue.nelts ? x509[0] : NULL;
+}
+
+
+/* queues the set's certificates that issued the subject, or the first one */
+
+static ngx_int_t
+ngx_mtls_ca_climb_files(ngx_mtls_ca_t *ca, X509 *subject, ngx_array_t *queue,
+    ngx_uint_t *checks, ngx_uint_t one)
+{
+    uint32_t              name;
+    ngx_uint_t            i, n;
+    ngx_mtls_anchor_t   **anchor;
+    ngx_mtls_ca_entry_t  *entry;
+
+    if (ngx_mtls_ca_name(X509_get_issuer_name(subject), &name) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    n = queue->nelts;
+    anchor = ca->certs.elts;
+
+    /* in the order of the files */
+
+    for (i = 0; i < ca->certs.nelts; i++) {
+        entry = (ngx_mtls_ca_entry_t *) anchor[i];
+
+        if (entry->record->name != name) {
+            continue;
+        }
+
+        if (ngx_mtls_ca_loaded(ca, entry) == NULL
+            || ngx_mtls_ca_climb(entry->anchor.cert->x509, subject, queue,
+                                 checks)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (one && queue->nelts > n) {
+            break;
+        }
+    }
+
+    return NGX_OK;
 }
 
 

@@ -82,9 +82,10 @@ ngx_uint_t ngx_mtls_crl_older(ngx_mtls_table_header_t *crl,
 
 /*
  * Reads the file once into private memory, sniffs PEM or DER, and compiles
- * each CRL in it to a table named by hex(SHA-256(source_key, SHA-256(DER)))
- * with the suffix ".tmp" (O_EXCL|O_NOFOLLOW, mode 0600, synced); the manager
- * renames.  A CRL that another one of the file supersedes is left out.
+ * each CRL in it to a table named by hex(SHA-256(source_key, SHA-256(DER),
+ * digest of the trust)) with the suffix ".tmp" (O_EXCL|O_NOFOLLOW, mode 0600,
+ * synced); the manager renames.  A CRL that another one of the file supersedes
+ * is left out.
  * All or nothing: one bad CRL refuses the file and leaves no temporary file.
  * NGX_DECLINED: "err" names the file and the cause; NGX_ERROR: so it does, and
  * the cause lies here (no memory, no space).

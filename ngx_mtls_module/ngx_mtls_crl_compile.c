@@ -337,6 +337,8 @@ ngx_mtls_crl_item_verify(ngx_mtls_crl_batch_t *batch,
 
     ngx_memcpy(header->run_id, batch->job->run_id, NGX_MTLS_RUN_ID_LEN);
     ngx_memcpy(header->source_key, batch->job->source_key, NGX_MTLS_HASH_LEN);
+    ngx_memcpy(header->trust, ngx_mtls_ca_digest(batch->job->ca),
+               NGX_MTLS_HASH_LEN);
 
     if (ngx_mtls_sha256(der->pos, ngx_mtls_der_len(der), header->source_hash)
         != NGX_OK)
@@ -521,7 +523,7 @@ ngx_mtls_crl_table(ngx_mtls_crl_batch_t *batch, ngx_mtls_crl_item_t *item,
     ngx_mtls_made_t *made)
 {
     u_char                   *p, *path, name[NGX_MTLS_HASH_LEN];
-    u_char                    keys[2][NGX_MTLS_HASH_LEN];
+    u_char                    keys[3][NGX_MTLS_HASH_LEN];
     u_char                  (*hashes)[NGX_MTLS_HASH_LEN];
     ngx_fd_t                  fd;
     ngx_str_t                *dir;
@@ -534,6 +536,7 @@ ngx_mtls_crl_table(ngx_mtls_crl_batch_t *batch, ngx_mtls_crl_item_t *item,
 
     ngx_memcpy(keys[0], crl->header.source_key, NGX_MTLS_HASH_LEN);
     ngx_memcpy(keys[1], crl->header.source_hash, NGX_MTLS_HASH_LEN);
+    ngx_memcpy(keys[2], crl->header.trust, NGX_MTLS_HASH_LEN);
 
     if (ngx_mtls_sha256(keys, sizeof(keys), name) != NGX_OK) {
         return ngx_mtls_error(batch->err, "cannot hash");

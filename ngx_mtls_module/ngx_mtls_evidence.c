@@ -206,6 +206,11 @@ ngx_mtls_evidence_verify(X509_STORE_CTX *store, void *data)
     }
 
     evidence = &held->evidence;
+    c = ngx_ssl_get_connection(ssl);
+
+    /* by what is trusted now */
+
+    (void) ngx_mtls_manager_sync(server->conf, c->log);
 
     rc = ngx_mtls_ca_verify(server->conf->ca, server->trust, store,
                             evidence->leaf, &anchor, &depth);
@@ -216,8 +221,7 @@ ngx_mtls_evidence_verify(X509_STORE_CTX *store, void *data)
     evidence->off = 0;
     evidence->handshake = ngx_time();
     evidence->nchain = depth ? depth - 1 : 0;
-    ngx_memcpy(evidence->anchor, anchor->cert.facts.fingerprint,
-               NGX_MTLS_HASH_LEN);
+    ngx_memcpy(evidence->anchor, anchor->fingerprint, NGX_MTLS_HASH_LEN);
 
     chain = X509_STORE_CTX_get0_chain(store);
 
@@ -227,7 +231,6 @@ ngx_mtls_evidence_verify(X509_STORE_CTX *store, void *data)
                                          sk_X509_value(chain, i + 1), &cert,
                                          &err);
         if (ret == NGX_DECLINED) {
-            c = ngx_ssl_get_connection(ssl);
             ngx_log_error(NGX_LOG_INFO, c->log, 0,
                           "client certificate's issuer cannot be judged: %*s",
                           err.len, err.text);
@@ -613,6 +616,7 @@ ngx_mtls_evidence_refuse(SSL *ssl, SSL_SESSION *session,
     time_t                now, timeout;
     ngx_int_t             rc;
     ngx_uint_t            i, valid;
+    ngx_connection_t     *c;
     ngx_mtls_anchor_t    *anchor;
     ngx_mtls_ca_cert_t   *cert;
     ngx_mtls_evidence_t  *evidence;
@@ -646,13 +650,17 @@ ngx_mtls_evidence_refuse(SSL *ssl, SSL_SESSION *session,
         return "the certificate has expired";
     }
 
+    c = ngx_ssl_get_connection(ssl);
+
+    (void) ngx_mtls_manager_sync(server->conf, c->log);
+
     anchor = ngx_mtls_ca_find(server->conf->ca, evidence->anchor);
 
     if (anchor == NULL) {
         return "the anchor is no longer trusted";
     }
 
-    if (!ngx_mtls_evidence_valid(&anchor->cert, now)) {
+    if (!ngx_mtls_evidence_valid(anchor->cert, now)) {
         return "the anchor is not valid now";
     }
 

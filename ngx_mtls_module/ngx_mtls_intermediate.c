@@ -74,7 +74,7 @@ ngx_mtls_intermediate_get(ngx_mtls_conf_t *conf,
 
     anchor = ngx_mtls_ca_cert(conf->ca, fingerprint);
     if (anchor) {
-        return &anchor->cert;
+        return anchor->cert;
     }
 
     im = ngx_mtls_intermediate_find(fingerprint);

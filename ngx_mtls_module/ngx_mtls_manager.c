@@ -34,6 +34,10 @@ static void ngx_mtls_manager_open(ngx_mtls_manager_t *m);
 static void ngx_mtls_manager_tick(ngx_mtls_manager_t *m);
 static void ngx_mtls_manager_adopt(ngx_mtls_conf_t *conf,
     ngx_mtls_zone_t *zone, ngx_atomic_uint_t generation, ngx_log_t *log);
+static ngx_mtls_ca_t *ngx_mtls_manager_trust(ngx_mtls_conf_t *conf,
+    ngx_mtls_manifest_t *m, ngx_mtls_error_t *err);
+static ngx_mtls_source_t *ngx_mtls_manager_ca_source(ngx_mtls_conf_t *conf,
+    const u_char *key);
 
 
 ngx_msec_t
@@ -143,6 +147,10 @@ ngx_mtls_manager_sources(ngx_mtls_manager_t *m)
     source = m->conf->sources.elts;
 
     for (i = 0; i < m->conf->sources.nelts; i++) {
+
+        if (source[i].kind != NGX_MTLS_SOURCE_CRL) {
+            continue;
+        }
 
         /* the same twice is one source, looked at as often as the first says */
 
@@ -456,13 +464,19 @@ ngx_mtls_manager_sync(ngx_mtls_conf_t *conf, ngx_log_t *log)
         ngx_mtls_manager_adopt(conf, zone, generation, log);
     }
 
-    /* a first attempt that cannot be published has ended badly, too */
-
-    if (conf->loaded || zone->failing) {
+    if (conf->loaded) {
         return NGX_OK;
     }
 
-    return NGX_AGAIN;
+    /* what was read with the configuration is no longer what is trusted */
+
+    if (zone->words[NGX_MTLS_WORD_TRUST] != conf->read_trust) {
+        return NGX_AGAIN;
+    }
+
+    /* a first attempt that cannot be published has ended badly, too */
+
+    return (conf->ncrls == 0 || zone->failing) ? NGX_OK : NGX_AGAIN;
 }
 
 
@@ -471,6 +485,7 @@ ngx_mtls_manager_adopt(ngx_mtls_conf_t *conf, ngx_mtls_zone_t *zone,
     ngx_atomic_uint_t generation, ngx_log_t *log)
 {
     ngx_int_t             rc;
+    ngx_mtls_ca_t        *ca;
     ngx_mtls_error_t      err;
     ngx_mtls_manifest_t  *m;
 
@@ -484,6 +499,18 @@ ngx_mtls_manager_adopt(ngx_mtls_conf_t *conf, ngx_mtls_zone_t *zone,
 
         rc = ngx_mtls_manifest_read(&conf->dir, zone, &conf->sources,
                                     conf->manifest, ngx_cycle->log, &m, &err);
+    }
+
+    ca = NULL;
+
+    if (rc == NGX_OK && m->words[NGX_MTLS_WORD_TRUST] != conf->trust) {
+
+        ca = ngx_mtls_manager_trust(conf, m, &err);
+
+        if (ca == NULL) {
+            ngx_mtls_manifest_destroy(m);
+            rc = NGX_DECLINED;
+        }
     }
 
     if (rc == NGX_DECLINED) {
@@ -510,10 +537,112 @@ ngx_mtls_manager_adopt(ngx_mtls_conf_t *conf, ngx_mtls_zone_t *zone,
      */
 
     if (rc == NGX_OK) {
+
+        if (conf->manifest) {
+            ngx_mtls_manifest_destroy(conf->manifest);
+        }
+
         conf->manifest = m;
         conf->loaded = 1;
+        conf->trust = m->words[NGX_MTLS_WORD_TRUST];
+    }
+
+    if (ca) {
+        ngx_mtls_ca_free(conf->ca);
+        conf->ca = ca;
     }
 
     conf->failed = 0;
     conf->generation = generation;
+}
+
+
+/*
+ * What is trusted by the manifest.  A source whose tables are not newer than
+ * the reading of the configuration is what was read then: a reload must not
+ * bring back what its files no longer say.
+ */
+
+static ngx_mtls_ca_t *
+ngx_mtls_manager_trust(ngx_mtls_conf_t *conf, ngx_mtls_manifest_t *m,
+    ngx_mtls_error_t *err)
+{
+    ngx_uint_t             i, n;
+    ngx_mtls_ca_t         *ca;
+    ngx_mtls_slot_t       *slot;
+    ngx_mtls_source_t     *source;
+    ngx_mtls_ca_part_t    *parts;
+    ngx_mtls_attempted_t  *attempted;
+
+    parts = ngx_calloc((m->nslots + 1) * sizeof(ngx_mtls_ca_part_t),
+                       ngx_cycle->log);
+    if (parts == NULL) {
+        (void) ngx_mtls_error(err, "out of memory");
+        return NULL;
+    }
+
+    n = 0;
+
+    for (i = 0; i < m->nslots; i++) {
+        slot = &m->slots[i];
+
+        if (slot->table->header->kind != NGX_MTLS_TABLE_CA) {
+            continue;
+        }
+
+        source = ngx_mtls_manager_ca_source(conf, slot->source);
+        attempted = ngx_mtls_manifest_attempted(m, slot->source);
+
+        if (source == NULL
+            || attempted == NULL
+            || attempted->since <= conf->read_generation)
+        {
+            continue;
+        }
+
+        parts[n].table = slot->table;
+        parts[n].label = source->label;
+        parts[n].source = source->number;
+        parts[n].path = slot->path;
+        n++;
+    }
+
+    ca = ngx_mtls_ca_live(conf->configured, conf->ca, parts, n,
+                          ngx_cycle->log, err);
+
+    ngx_free(parts);
+
+    return ca;
+}
+
+
+static ngx_mtls_source_t *
+ngx_mtls_manager_ca_source(ngx_mtls_conf_t *conf, const u_char *key)
+{
+    ngx_uint_t          i;
+    ngx_mtls_source_t  *source;
+
+    source = conf->sources.elts;
+
+    for (i = 0; i < conf->sources.nelts; i++) {
+        if (source[i].kind == NGX_MTLS_SOURCE_CA
+            && ngx_memcmp(source[i].key, key, NGX_MTLS_HASH_LEN) == 0)
+        {
+            return &source[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+void
+ngx_mtls_manager_release(ngx_mtls_conf_t *conf)
+{
+    if (conf->manifest) {
+        ngx_mtls_manifest_destroy(conf->manifest);
+        conf->manifest = NULL;
+    }
+
+    ngx_mtls_ca_free(conf->ca);
 }

@@ -28,15 +28,26 @@ typedef struct ngx_mtls_manager_s  ngx_mtls_manager_t;
  * the last part is constant once the configuration is read.
  */
 typedef struct {
-    ngx_mtls_ca_t                 *ca;
+    ngx_mtls_ca_t                 *configured; /* as the master read it */
     ngx_mtls_policy_t             *policy;
     ngx_array_t                    sources;    /* of ngx_mtls_source_t */
+    ngx_uint_t                     ncrls;      /* how many are of CRLs */
+    ngx_uint_t                     ncas;       /* how many are of CAs */
     ngx_path_t                    *state_path;
     ngx_str_t                      dir;        /* state path/run id; set in
                                                   the zone's init */
     ngx_shm_zone_t                *shm_zone;
 
+    /*
+     * what the zone of the run that goes on said when the configuration began
+     * to be read: the files were read after that
+     */
+    ngx_atomic_uint_t              read_generation;
+    ngx_atomic_uint_t              read_trust;
+
     /* state of this process */
+    ngx_mtls_ca_t                 *ca;         /* in force; a reference */
+    ngx_atomic_uint_t              trust;      /* the zone's word, for "ca" */
     ngx_mtls_manifest_t           *manifest;
     ngx_atomic_uint_t              generation; /* of the zone, last looked at */
     ngx_uint_t                     loaded;     /* all sources were attempted */
@@ -64,11 +75,16 @@ ngx_int_t ngx_mtls_manager_start(ngx_mtls_conf_t *conf, ngx_cycle_t *cycle);
  * Brings the process to the zone's generation; with nothing to do cheap.
  * NGX_OK: conf->manifest may be used.  It is NULL where no source is
  * configured, and where the manager cannot publish anything: then what it
- * would have said is unknown.  NGX_AGAIN: a source of this configuration was
- * never attempted: loading.  A manifest that cannot be read leaves the last
- * good one, is logged once and tried again a second later.
+ * would have said is unknown.  NGX_AGAIN: a source of CRLs of this
+ * configuration was never attempted, or what is trusted has changed and cannot
+ * be read: loading.  A manifest that cannot be read leaves the last good one,
+ * is logged once and tried again a second later.  What conf->ca points at may
+ * be another set afterwards.
  */
 ngx_int_t ngx_mtls_manager_sync(ngx_mtls_conf_t *conf, ngx_log_t *log);
+
+/* gives back what the process has mapped; at the end of a cycle */
+void ngx_mtls_manager_release(ngx_mtls_conf_t *conf);
 
 
 #endif /* _NGX_MTLS_MANAGER_H_INCLUDED_ */

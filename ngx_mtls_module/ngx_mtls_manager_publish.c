@@ -116,7 +116,7 @@ ngx_mtls_manager_inherit(ngx_mtls_manager_t *m,
 
         i = file->tables.n++;
 
-        file->tables.headers[i] = *slot->table.header;
+        file->tables.headers[i] = *slot->table->header;
         ngx_memcpy(file->tables.made[i].name, slot->name,
                    NGX_MTLS_NAME_LEN + 1);
         ngx_memcpy(file->tables.made[i].hash, slot->hash, NGX_MTLS_HASH_LEN);
@@ -270,8 +270,8 @@ ngx_mtls_manager_collect(ngx_mtls_manager_t *m, ngx_pool_t *pool,
     ngx_mtls_manager_file_t    *file;
     ngx_mtls_manager_source_t  *source;
 
-    manifest->attempted = ngx_palloc(pool, (m->sources.nelts + 1)
-                                           * NGX_MTLS_HASH_LEN);
+    manifest->attempted = ngx_pcalloc(pool, (m->sources.nelts + 1)
+                                            * sizeof(ngx_mtls_attempted_t));
 
     if (manifest->attempted == NULL
         || ngx_array_init(&slots, pool, 16, sizeof(ngx_mtls_slot_t))
@@ -285,7 +285,7 @@ ngx_mtls_manager_collect(ngx_mtls_manager_t *m, ngx_pool_t *pool,
     for (i = 0; i < m->sources.nelts; i++) {
 
         if (source[i].attempted) {
-            ngx_memcpy(manifest->attempted[manifest->nattempted++],
+            ngx_memcpy(manifest->attempted[manifest->nattempted++].key,
                        source[i].conf->key, NGX_MTLS_HASH_LEN);
         }
 

@@ -179,7 +179,7 @@ ngx_mtls_manager_rename(ngx_mtls_manager_t *m, ngx_mtls_made_t *made,
     u_char             path[NGX_MAX_PATH], temp[NGX_MAX_PATH];
     ngx_str_t          name;
     ngx_mtls_zone_t   *zone;
-    ngx_mtls_table_t   table;
+    ngx_mtls_table_t  *table;
 
     ngx_mtls_manager_path(m, made->name, ".tmp", temp);
     ngx_mtls_manager_path(m, made->name, "", path);
@@ -196,16 +196,15 @@ ngx_mtls_manager_rename(ngx_mtls_manager_t *m, ngx_mtls_made_t *made,
     name.data = path;
     name.len = ngx_strlen(path);
 
-    if (ngx_mtls_table_open(&name, zone->run_id, made->hash, &table,
-                            &m->compiler.err)
-        != NGX_OK)
-    {
+    table = ngx_mtls_table_open(&name, zone->run_id, made->hash,
+                                &m->compiler.err);
+    if (table == NULL) {
         return NGX_ERROR;
     }
 
-    *header = *table.header;
+    *header = *table->header;
 
-    ngx_mtls_table_close(&table);
+    ngx_mtls_table_close(table);
 
     return NGX_OK;
 }

@@ -137,7 +137,7 @@ ngx_mtls_manifest_select(ngx_mtls_manifest_t *m, ngx_array_t *sources,
     ngx_mtls_error_t *err)
 {
     u_char             *own;
-    ngx_uint_t          i, n;
+    ngx_uint_t          i, n, place;
     ngx_mtls_source_t  *source;
 
     own = ngx_pcalloc(m->pool, m->nattempted + 1);
@@ -151,7 +151,9 @@ ngx_mtls_manifest_select(ngx_mtls_manifest_t *m, ngx_array_t *sources,
     for (i = 0; i < sources->nelts; i++) {
         n = ngx_mtls_manifest_source(m, source[i].key);
 
-        if (n == m->nattempted) {
+        /* instead of CAs that were not looked at there are the configured */
+
+        if (n == m->nattempted && source[i].kind == NGX_MTLS_SOURCE_CRL) {
             ngx_mtls_error(err, "source \"%V\" was not tried yet",
                            &source[i].path);
             return NGX_AGAIN;
@@ -164,9 +166,9 @@ ngx_mtls_manifest_select(ngx_mtls_manifest_t *m, ngx_array_t *sources,
 
     for (i = 0; i < m->nslots; i++) {
 
-        /* the last place is that of sources not attempted, never own */
+        place = ngx_mtls_manifest_source(m, m->slots[i].source);
 
-        if (own[ngx_mtls_manifest_source(m, m->slots[i].source)]) {
+        if (place < m->nattempted && own[place]) {
             m->slots[n++] = m->slots[i];
         }
     }
@@ -190,7 +192,7 @@ ngx_mtls_manifest_source(ngx_mtls_manifest_t *m, const u_char *key)
 
     while (first < last) {
         i = first + (last - first) / 2;
-        rc = ngx_memcmp(m->attempted[i], key, NGX_MTLS_HASH_LEN);
+        rc = ngx_memcmp(m->attempted[i].key, key, NGX_MTLS_HASH_LEN);
 
         if (rc == 0) {
             return i;
@@ -208,10 +210,7 @@ ngx_mtls_manifest_source(ngx_mtls_manifest_t *m, const u_char *key)
 }
 
 
-/*
- * Both lists are sorted by name.  A table is taken from the old manifest only
- * when nothing can fail any more, so that the old one stays whole till then.
- */
+/* both lists are sorted by name */
 
 static ngx_int_t
 ngx_mtls_manifest_map(ngx_str_t *dir, ngx_mtls_zone_t *zone,
@@ -219,16 +218,10 @@ ngx_mtls_manifest_map(ngx_str_t *dir, ngx_mtls_zone_t *zone,
 {
     int                rc;
     ngx_uint_t         i, n, nold;
-    ngx_mtls_slot_t   *slot, **from;
-
-    nold = old ? old->nslots : 0;
-
-    from = ngx_pcalloc(m->pool, (m->nslots + 1) * sizeof(ngx_mtls_slot_t *));
-    if (from == NULL) {
-        return ngx_mtls_error(err, "out of memory");
-    }
+    ngx_mtls_slot_t   *slot;
 
     n = 0;
+    nold = old ? old->nslots : 0;
 
     for (i = 0; i < m->nslots; i++) {
         slot = &m->slots[i];
@@ -247,42 +240,20 @@ ngx_mtls_manifest_map(ngx_str_t *dir, ngx_mtls_zone_t *zone,
         if (rc == 0 && ngx_memcmp(old->slots[n].hash, slot->hash,
                                   NGX_MTLS_HASH_LEN) == 0)
         {
-            from[i] = &old->slots[n];
-            slot->table = old->slots[n].table;
+            slot->table = ngx_mtls_table_ref(old->slots[n].table);
             continue;
         }
 
         if (ngx_mtls_manifest_open(dir, zone, slot, err) != NGX_OK) {
-            goto failed;
+            return NGX_ERROR;
         }
     }
 
     if (ngx_mtls_manifest_index(m) != NGX_OK) {
-        ngx_mtls_error(err, "out of memory");
-        goto failed;
-    }
-
-    for (i = 0; i < m->nslots; i++) {
-        if (from[i]) {
-            from[i]->table.map = NULL;
-        }
-    }
-
-    if (old) {
-        ngx_mtls_manifest_destroy(old);
+        return ngx_mtls_error(err, "out of memory");
     }
 
     return NGX_OK;
-
-failed:
-
-    for (i = 0; i < m->nslots; i++) {
-        if (from[i]) {
-            m->slots[i].table.map = NULL;
-        }
-    }
-
-    return NGX_ERROR;
 }
 
 
@@ -298,14 +269,9 @@ ngx_mtls_manifest_open(ngx_str_t *dir, ngx_mtls_zone_t *zone,
                - path;
     path[name.len] = '\0';
 
-    if (ngx_mtls_table_open(&name, zone->run_id, slot->hash, &slot->table, err)
-        != NGX_OK)
-    {
-        slot->table.map = NULL;
-        return NGX_ERROR;
-    }
+    slot->table = ngx_mtls_table_open(&name, zone->run_id, slot->hash, err);
 
-    return NGX_OK;
+    return slot->table ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -315,8 +281,8 @@ ngx_mtls_manifest_destroy(ngx_mtls_manifest_t *m)
     ngx_uint_t  i;
 
     for (i = 0; i < m->nslots; i++) {
-        if (m->slots[i].table.map) {
-            ngx_mtls_table_close(&m->slots[i].table);
+        if (m->slots[i].table) {
+            ngx_mtls_table_close(m->slots[i].table);
         }
     }
 
@@ -328,16 +294,20 @@ ngx_mtls_manifest_destroy(ngx_mtls_manifest_t *m)
 }
 
 
-ngx_uint_t
+ngx_mtls_attempted_t *
 ngx_mtls_manifest_attempted(ngx_mtls_manifest_t *m,
     const u_char key[NGX_MTLS_HASH_LEN])
 {
-    return ngx_mtls_manifest_source(m, key) < m->nattempted;
+    ngx_uint_t  n;
+
+    n = ngx_mtls_manifest_source(m, key);
+
+    return (n < m->nattempted) ? &m->attempted[n] : NULL;
 }
 
 
 /*
- * Each slot is found by (issuer, all) and by each name of its issuing
+ * Each slot of a CRL is found by (issuer, all) and by each name of its issuing
  * distribution point, or by (issuer, none).
  */
 
@@ -424,7 +394,12 @@ ngx_mtls_manifest_keys(ngx_mtls_slot_t *slot, ngx_mtls_manifest_key_t *key)
     ngx_uint_t                i, n;
     ngx_mtls_table_header_t  *header;
 
-    header = slot->table.header;
+    header = slot->table->header;
+
+    if (header->kind != NGX_MTLS_TABLE_CRL) {
+        return 0;
+    }
+
     n = header->nnames ? header->nnames : 1;
 
     if (key == NULL) {
@@ -437,7 +412,7 @@ ngx_mtls_manifest_keys(ngx_mtls_slot_t *slot, ngx_mtls_manifest_key_t *key)
             dp = ngx_mtls_manifest_all;
 
         } else {
-            dp = header->nnames ? slot->table.names[i]
+            dp = header->nnames ? slot->table->names[i]
                                 : ngx_mtls_manifest_none;
         }
 

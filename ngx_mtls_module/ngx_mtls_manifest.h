@@ -37,8 +37,16 @@ typedef struct {
     ngx_mtls_stat_t                stat;
     time_t                         taken;
 
-    ngx_mtls_table_t               table;       /* mapped */
+    ngx_mtls_table_t              *table;       /* a reference */
 } ngx_mtls_slot_t;
+
+
+/* a source whose first attempt has ended, good or bad */
+typedef struct {
+    u_char                         key[NGX_MTLS_HASH_LEN];
+    uint64_t                       since;       /* generation in which its
+                                                   tables changed last */
+} ngx_mtls_attempted_t;
 
 
 /* a generation, in the memory of one process */
@@ -47,8 +55,7 @@ typedef struct {
     ngx_atomic_uint_t              generation;
     ngx_atomic_uint_t              words[NGX_MTLS_WORDS];
 
-    /* keys of sources whose first attempt has ended, good or bad; sorted */
-    u_char                       (*attempted)[NGX_MTLS_HASH_LEN];
+    ngx_mtls_attempted_t          *attempted;   /* sorted by key */
     ngx_uint_t                     nattempted;
 
     ngx_mtls_slot_t               *slots;       /* sorted by name */
@@ -72,10 +79,10 @@ ngx_int_t ngx_mtls_manifest_write(ngx_str_t *dir, ngx_mtls_zone_t *zone,
  * Reads the manifest of "dir", checks its MAC, run id and that it is not of a
  * generation before the zone's, and maps its tables; of "sources" (array of
  * ngx_mtls_source_t) only, all if that is NULL.  Tables that "old" (which may
- * be NULL) has mapped under the same hash are taken over.  "log" must live as
- * long as the manifest.  NGX_OK: "old" is destroyed.  NGX_AGAIN: one of the
- * sources was not attempted yet; NGX_DECLINED: not there, bad, or out of
- * memory, "err" says why; in both cases "old" stays as it is.
+ * be NULL, and stays as it is) has mapped under the same hash are shared.
+ * "log" must live as long as the manifest.  NGX_AGAIN: one of the sources of
+ * CRLs was not attempted yet; NGX_DECLINED: not there, bad, or out of memory,
+ * "err" says why.
  */
 ngx_int_t ngx_mtls_manifest_read(ngx_str_t *dir, ngx_mtls_zone_t *zone,
     ngx_array_t *sources, ngx_mtls_manifest_t *old, ngx_log_t *log,
@@ -83,8 +90,8 @@ ngx_int_t ngx_mtls_manifest_read(ngx_str_t *dir, ngx_mtls_zone_t *zone,
 
 void ngx_mtls_manifest_destroy(ngx_mtls_manifest_t *m);
 
-/* whether the first attempt of a source has ended */
-ngx_uint_t ngx_mtls_manifest_attempted(ngx_mtls_manifest_t *m,
+/* NULL: the first attempt of the source has not ended */
+ngx_mtls_attempted_t *ngx_mtls_manifest_attempted(ngx_mtls_manifest_t *m,
     const u_char key[NGX_MTLS_HASH_LEN]);
 
 /*

@@ -15,15 +15,15 @@
 
 
 #define NGX_MTLS_MANIFEST_MAGIC    "MTLSMAN"   /* with its NUL: 8 octets */
-#define NGX_MTLS_MANIFEST_VERSION  1
+#define NGX_MTLS_MANIFEST_VERSION  2
 
 /* octets; room for some 100,000 files */
 #define NGX_MTLS_MANIFEST_MAX      (64 * 1024 * 1024)
 
 
 /*
- * The file, in the host's byte order: this head, the keys of the sources that
- * were attempted, for each slot an entry and its path with a NUL, and the MAC
+ * The file, in the host's byte order: this head, the sources that were
+ * attempted, for each slot an entry and its path with a NUL, and the MAC
  * over all of that.
  */
 typedef struct {
@@ -58,7 +58,7 @@ typedef struct {
 } ngx_mtls_manifest_entry_t;
 
 
-static int ngx_mtls_manifest_cmp_hash(const void *one, const void *two);
+static int ngx_mtls_manifest_cmp_attempted(const void *one, const void *two);
 static size_t ngx_mtls_manifest_size(ngx_mtls_manifest_t *m);
 static void ngx_mtls_manifest_encode(ngx_mtls_zone_t *zone,
     ngx_mtls_manifest_t *m, u_char *buf, size_t size);
@@ -81,8 +81,8 @@ ngx_mtls_manifest_write(ngx_str_t *dir, ngx_mtls_zone_t *zone,
     ngx_int_t   rc;
 
     if (m->nattempted) {
-        ngx_qsort(m->attempted, m->nattempted, NGX_MTLS_HASH_LEN,
-                  ngx_mtls_manifest_cmp_hash);
+        ngx_qsort(m->attempted, m->nattempted, sizeof(ngx_mtls_attempted_t),
+                  ngx_mtls_manifest_cmp_attempted);
     }
 
     if (m->nslots) {
@@ -120,9 +120,12 @@ ngx_mtls_manifest_write(ngx_str_t *dir, ngx_mtls_zone_t *zone,
 
 
 static int
-ngx_mtls_manifest_cmp_hash(const void *one, const void *two)
+ngx_mtls_manifest_cmp_attempted(const void *one, const void *two)
 {
-    return ngx_memcmp(one, two, NGX_MTLS_HASH_LEN);
+    const ngx_mtls_attempted_t *first = one;
+    const ngx_mtls_attempted_t *second = two;
+
+    return ngx_memcmp(first->key, second->key, NGX_MTLS_HASH_LEN);
 }
 
 
@@ -143,7 +146,8 @@ ngx_mtls_manifest_size(ngx_mtls_manifest_t *m)
     ngx_uint_t  i;
 
     size = sizeof(ngx_mtls_manifest_header_t)
-           + m->nattempted * NGX_MTLS_HASH_LEN + NGX_MTLS_HASH_LEN;
+           + m->nattempted * sizeof(ngx_mtls_attempted_t)
+           + NGX_MTLS_HASH_LEN;
 
     for (i = 0; i < m->nslots; i++) {
         size += sizeof(ngx_mtls_manifest_entry_t) + m->slots[i].path.len + 1;
@@ -179,7 +183,8 @@ ngx_mtls_manifest_encode(ngx_mtls_zone_t *zone, ngx_mtls_manifest_t *m,
     p = ngx_cpymem(buf, &header, sizeof(ngx_mtls_manifest_header_t));
 
     if (m->nattempted) {
-        p = ngx_cpymem(p, m->attempted, m->nattempted * NGX_MTLS_HASH_LEN);
+        p = ngx_cpymem(p, m->attempted,
+                       m->nattempted * sizeof(ngx_mtls_attempted_t));
     }
 
     for (i = 0; i < m->nslots; i++) {
@@ -400,18 +405,23 @@ ngx_mtls_manifest_decode(ngx_mtls_zone_t *zone, ngx_atomic_uint_t generation,
         m->words[i] = header.words[i];
     }
 
-    if (header.nattempted > (size_t) (last - p) / NGX_MTLS_HASH_LEN) {
+    if (header.nattempted
+        > (size_t) (last - p) / sizeof(ngx_mtls_attempted_t))
+    {
         return ngx_mtls_error(err, "the manifest is too short");
     }
 
-    m->attempted = (u_char (*)[NGX_MTLS_HASH_LEN]) p;
+    /* they stand at a multiple of eight octets */
+
+    m->attempted = (ngx_mtls_attempted_t *) p;
     m->nattempted = header.nattempted;
 
-    p += m->nattempted * NGX_MTLS_HASH_LEN;
+    p += m->nattempted * sizeof(ngx_mtls_attempted_t);
 
     for (i = 1; i < m->nattempted; i++) {
-        if (ngx_memcmp(m->attempted[i - 1], m->attempted[i],
-                       NGX_MTLS_HASH_LEN) >= 0)
+        if (ngx_mtls_manifest_cmp_attempted(&m->attempted[i - 1],
+                                            &m->attempted[i])
+            >= 0)
         {
             return ngx_mtls_error(err, "the manifest is not in order");
         }

@@ -231,13 +231,13 @@ ngx_mtls_revocation_slot(ngx_mtls_revocation_ctx_t *ctx, ngx_uint_t reasons,
     ngx_mtls_table_record_t   record;
 
     cert = ctx->cert;
-    header = slot->table.header;
+    header = slot->table->header;
 
     reasons &= header->reasons & NGX_MTLS_REASONS_ALL;
 
     if (ctx->revoked
         || reasons == 0
-        || !ngx_mtls_revocation_scope(ctx, &slot->table)
+        || !ngx_mtls_revocation_scope(ctx, slot->table)
         || !ngx_mtls_revocation_signer(ctx, header))
     {
         return;
@@ -251,7 +251,7 @@ ngx_mtls_revocation_slot(ngx_mtls_revocation_ctx_t *ctx, ngx_uint_t reasons,
         return;
     }
 
-    rc = ngx_mtls_table_lookup(&slot->table, 0, cert->serial.pos,
+    rc = ngx_mtls_table_lookup(slot->table, 0, cert->serial.pos,
                                ngx_mtls_der_len(&cert->serial), &record);
 
     if (rc == NGX_OK) {
@@ -380,7 +380,7 @@ ngx_mtls_revocation_signer(ngx_mtls_revocation_ctx_t *ctx,
         return ngx_mtls_revocation_beside(ctx, header);
     }
 
-    key = &signer->cert.facts.spki;
+    key = &signer->cert->facts.spki;
 
     if (ngx_mtls_der_len(key) == ngx_mtls_der_len(&above->facts.spki)
         && ngx_memcmp(key->pos, above->facts.spki.pos, ngx_mtls_der_len(key))
@@ -389,7 +389,7 @@ ngx_mtls_revocation_signer(ngx_mtls_revocation_ctx_t *ctx,
         return 1;
     }
 
-    if (ngx_mtls_certificate_issuer(&signer->cert.facts, &name) != NGX_OK
+    if (ngx_mtls_certificate_issuer(&signer->cert->facts, &name) != NGX_OK
         || ngx_mtls_sha256(name.data, name.len, issuer) != NGX_OK)
     {
         ctx->failed = 1;
@@ -400,7 +400,7 @@ ngx_mtls_revocation_signer(ngx_mtls_revocation_ctx_t *ctx,
 
     sub.manifest = ctx->manifest;
     sub.ca = ctx->ca;
-    sub.cert = &signer->cert.facts;
+    sub.cert = &signer->cert->facts;
     sub.issuer = issuer;
     sub.anchor = ctx->anchor;
     sub.now = ctx->now;
@@ -517,7 +517,7 @@ ngx_mtls_revocation_listed(ngx_mtls_revocation_ctx_t *ctx,
 
     for (i = 0; i < n; i++) {
 
-        if (!ngx_mtls_revocation_anchored(ctx, &slots[i]->table)) {
+        if (!ngx_mtls_revocation_anchored(ctx, slots[i]->table)) {
             continue;
         }
 
@@ -530,7 +530,7 @@ ngx_mtls_revocation_listed(ngx_mtls_revocation_ctx_t *ctx,
 
         /* of a longer number, and one of length zero, no list speaks */
 
-        rc = ngx_mtls_table_lookup(&slots[i]->table, 0, header->signer_serial,
+        rc = ngx_mtls_table_lookup(slots[i]->table, 0, header->signer_serial,
                                    header->signer_serial_len, &record);
 
         if (rc == NGX_ERROR) {
@@ -556,7 +556,7 @@ ngx_mtls_revocation_worth(ngx_mtls_revocation_ctx_t *ctx,
     ngx_mtls_table_header_t  *header;
 
     now = ctx->now;
-    header = slot->table.header;
+    header = slot->table->header;
 
     if (header->this_update > ngx_mtls_revocation_later(now,
                                                         NGX_MTLS_CLOCK_SKEW))

@@ -27,8 +27,7 @@ static ngx_int_t ngx_mtls_session_make(SSL *ssl, X509 *peer,
     ngx_mtls_conf_t *conf, ngx_log_t *log, ngx_mtls_session_t **out);
 static ngx_int_t ngx_mtls_session_parse(ngx_mtls_session_t *session,
     ngx_str_t *der, ngx_log_t *log);
-static ngx_mtls_chain_e ngx_mtls_session_trust(ngx_mtls_session_t *session,
-    ngx_mtls_conf_t *conf);
+static ngx_mtls_chain_e ngx_mtls_session_status(ngx_mtls_session_t *session);
 static void ngx_mtls_session_release(void *parent, void *data,
     CRYPTO_EX_DATA *ad, int index, long argl, void *argp);
 static ngx_inline ngx_mtls_verdict_t *ngx_mtls_session_cached(SSL *ssl,
@@ -38,6 +37,8 @@ static ngx_int_t ngx_mtls_session_judge(SSL *ssl, ngx_mtls_conf_t *conf,
 static ngx_int_t ngx_mtls_verdict_make(ngx_mtls_session_t *session,
     ngx_mtls_conf_t *conf, ngx_atomic_uint_t generation, ngx_log_t *log,
     ngx_mtls_verdict_t **out);
+static ngx_mtls_chain_e ngx_mtls_verdict_trust(ngx_mtls_verdict_t *verdict,
+    ngx_mtls_conf_t *conf);
 static ngx_int_t ngx_mtls_verdict_policy(ngx_mtls_verdict_t *verdict,
     ngx_mtls_conf_t *conf, ngx_log_t *log);
 static void ngx_mtls_verdict_validity(ngx_mtls_verdict_t *verdict,
@@ -152,7 +153,7 @@ ngx_mtls_session_make(SSL *ssl, X509 *peer, ngx_mtls_conf_t *conf,
         goto failed;
     }
 
-    session->status = ngx_mtls_session_trust(session, conf);
+    session->status = ngx_mtls_session_status(session);
 
     *out = session;
 
@@ -196,19 +197,11 @@ ngx_mtls_session_parse(ngx_mtls_session_t *session, ngx_str_t *der,
 }
 
 
-/*
- * The word of the TLS layer is necessary, never sufficient: the record must be
- * ours, its anchor must be trusted now, and every certificate of the chain at
- * hand.
- */
+/* what the TLS layer and the record say, whatever is trusted now */
 
 static ngx_mtls_chain_e
-ngx_mtls_session_trust(ngx_mtls_session_t *session, ngx_mtls_conf_t *conf)
+ngx_mtls_session_status(ngx_mtls_session_t *session)
 {
-    ngx_uint_t           i;
-    ngx_mtls_anchor_t   *anchor;
-    ngx_mtls_ca_cert_t  *cert;
-
     if (session->verify != X509_V_OK) {
         return ngx_mtls_session_chain(session->verify);
     }
@@ -217,36 +210,7 @@ ngx_mtls_session_trust(ngx_mtls_session_t *session, ngx_mtls_conf_t *conf)
         return NGX_MTLS_CHAIN_WRONG_CA;
     }
 
-    if (session->malformed) {
-        return NGX_MTLS_CHAIN_ERROR;
-    }
-
-    anchor = ngx_mtls_ca_find(conf->ca, session->facts.anchor);
-
-    if (anchor == NULL) {
-        return NGX_MTLS_CHAIN_WRONG_CA;
-    }
-
-    for (i = 0; i < session->facts.nchain; i++) {
-        cert = ngx_mtls_intermediate_get(conf, session->facts.chain[i]);
-
-        if (cert == NULL) {
-            return NGX_MTLS_CHAIN_ERROR;
-        }
-
-        session->chain[session->nchain++] = cert;
-    }
-
-    if (ngx_memcmp(session->facts.anchor, session->facts.leaf,
-                   NGX_MTLS_HASH_LEN)
-        != 0)
-    {
-        session->chain[session->nchain++] = &anchor->cert;
-    }
-
-    session->anchor = anchor;
-
-    return NGX_MTLS_CHAIN_OK;
+    return session->malformed ? NGX_MTLS_CHAIN_ERROR : NGX_MTLS_CHAIN_OK;
 }
 
 
@@ -301,14 +265,8 @@ ngx_mtls_session_ref(ngx_mtls_session_t *session)
 void
 ngx_mtls_session_free(ngx_mtls_session_t *session)
 {
-    ngx_uint_t  i;
-
     if (--session->refs) {
         return;
-    }
-
-    for (i = 0; i < session->nchain; i++) {
-        ngx_mtls_intermediate_free(session->chain[i]);
     }
 
     /* the cycle that it was made in, and its log, may be gone */
@@ -501,16 +459,19 @@ ngx_mtls_verdict_make(ngx_mtls_session_t *session, ngx_mtls_conf_t *conf,
     verdict->generation = generation;
     verdict->made = ngx_time();
     verdict->valid_until = NGX_MTLS_FOREVER;
+    verdict->ca = ngx_mtls_ca_ref(conf->ca);
     verdict->chain = session->status;
 
-    if (session->status == NGX_MTLS_CHAIN_OK) {
+    if (verdict->chain == NGX_MTLS_CHAIN_OK) {
+        verdict->chain = ngx_mtls_verdict_trust(verdict, conf);
+    }
 
-        verdict->anchor = session->anchor;
+    if (verdict->chain == NGX_MTLS_CHAIN_OK) {
 
         ngx_mtls_verdict_validity(verdict, &session->cert);
 
-        for (i = 0; i < session->nchain; i++) {
-            ngx_mtls_verdict_validity(verdict, &session->chain[i]->facts);
+        for (i = 0; i < verdict->nabove; i++) {
+            ngx_mtls_verdict_validity(verdict, &verdict->above[i]->facts);
         }
 
         if (ngx_mtls_verdict_policy(verdict, conf, log) != NGX_OK
@@ -527,33 +488,103 @@ ngx_mtls_verdict_make(ngx_mtls_session_t *session, ngx_mtls_conf_t *conf,
 }
 
 
-/* certificate and anchor stay what they are: the groups are asked once */
+/*
+ * The word of the TLS layer is necessary, never sufficient: the anchor of the
+ * record must be trusted now, and every certificate of the chain at hand.
+ */
+
+static ngx_mtls_chain_e
+ngx_mtls_verdict_trust(ngx_mtls_verdict_t *verdict, ngx_mtls_conf_t *conf)
+{
+    ngx_uint_t            i;
+    ngx_mtls_anchor_t    *anchor;
+    ngx_mtls_ca_cert_t   *cert;
+    ngx_mtls_evidence_t  *facts;
+
+    facts = &verdict->session->facts;
+
+    anchor = ngx_mtls_ca_find(verdict->ca, facts->anchor);
+
+    if (anchor == NULL) {
+        return NGX_MTLS_CHAIN_WRONG_CA;
+    }
+
+    for (i = 0; i < facts->nchain; i++) {
+        cert = ngx_mtls_intermediate_get(conf, facts->chain[i]);
+
+        if (cert == NULL) {
+            return NGX_MTLS_CHAIN_ERROR;
+        }
+
+        verdict->above[verdict->nabove++] = cert;
+    }
+
+    if (ngx_memcmp(facts->anchor, facts->leaf, NGX_MTLS_HASH_LEN) != 0) {
+        verdict->above[verdict->nabove++] = anchor->cert;
+    }
+
+    verdict->anchor = anchor;
+
+    return NGX_MTLS_CHAIN_OK;
+}
+
+
+/*
+ * The certificate stays what it is, and its anchor nearly always: the groups
+ * are asked once, and again only where the anchor's labels are others now.
+ */
 
 static ngx_int_t
 ngx_mtls_verdict_policy(ngx_mtls_verdict_t *verdict, ngx_mtls_conf_t *conf,
     ngx_log_t *log)
 {
-    ngx_mtls_facts_t     facts;
-    ngx_mtls_session_t  *session;
+    size_t                     size;
+    ngx_pool_t                *pool;
+    ngx_mtls_facts_t           facts;
+    ngx_mtls_session_t        *session;
+    ngx_mtls_policy_result_t  *result;
 
     session = verdict->session;
 
-    if (!session->evaluated) {
-        facts.cert = &session->cert;
-        facts.labels = session->anchor->labels;
-        facts.nlabels = session->anchor->nlabels;
+    facts.cert = &session->cert;
+    facts.labels = verdict->anchor->labels;
+    facts.nlabels = verdict->anchor->nlabels;
 
-        if (ngx_mtls_policy_evaluate(conf->policy, &facts, session->pool, log,
-                                     &session->policy)
-            != NGX_OK)
-        {
+    size = facts.nlabels * sizeof(ngx_uint_t);
+
+    if (session->evaluated
+        && session->nlabels == facts.nlabels
+        && ngx_memcmp(session->labels, facts.labels, size) == 0)
+    {
+        verdict->policy = session->policy;
+        return NGX_OK;
+    }
+
+    if (session->evaluated) {
+        pool = verdict->pool;
+        result = &verdict->policy;
+
+    } else {
+        pool = session->pool;
+        result = &session->policy;
+
+        session->labels = ngx_palloc(pool, size);
+        if (session->labels == NULL) {
             return NGX_ERROR;
         }
 
-        session->evaluated = 1;
+        ngx_memcpy(session->labels, facts.labels, size);
+        session->nlabels = facts.nlabels;
     }
 
-    verdict->policy = session->policy;
+    if (ngx_mtls_policy_evaluate(conf->policy, &facts, pool, log, result)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    session->evaluated = 1;
+    verdict->policy = *result;
 
     return NGX_OK;
 }
@@ -595,7 +626,7 @@ ngx_mtls_verdict_revocation(ngx_mtls_verdict_t *verdict, ngx_mtls_conf_t *conf)
     ngx_mtls_revocation_t   *revocation;
 
     session = verdict->session;
-    n = session->nchain;
+    n = verdict->nabove;
 
     if (n == 0) {
         return NGX_OK;
@@ -610,7 +641,7 @@ ngx_mtls_verdict_revocation(ngx_mtls_verdict_t *verdict, ngx_mtls_conf_t *conf)
     verdict->revocation = revocation;
     verdict->nrevocation = n;
 
-    if (conf->sources.nelts == 0) {
+    if (conf->ncrls == 0) {
         return NGX_OK;
     }
 
@@ -618,8 +649,8 @@ ngx_mtls_verdict_revocation(ngx_mtls_verdict_t *verdict, ngx_mtls_conf_t *conf)
 
     for (i = 0; i < n; i++) {
 
-        if (ngx_mtls_revocation_check(conf->manifest, conf->ca, cert,
-                                      session->chain[i],
+        if (ngx_mtls_revocation_check(conf->manifest, verdict->ca, cert,
+                                      verdict->above[i],
                                       session->facts.anchor, verdict->made,
                                       verdict->pool, &revocation[i])
             != NGX_OK)
@@ -634,7 +665,7 @@ ngx_mtls_verdict_revocation(ngx_mtls_verdict_t *verdict, ngx_mtls_conf_t *conf)
             verdict->worst = i;
         }
 
-        cert = &session->chain[i]->facts;
+        cert = &verdict->above[i]->facts;
     }
 
     return NGX_OK;
@@ -644,10 +675,17 @@ ngx_mtls_verdict_revocation(ngx_mtls_verdict_t *verdict, ngx_mtls_conf_t *conf)
 void
 ngx_mtls_verdict_free(ngx_mtls_verdict_t *verdict)
 {
+    ngx_uint_t  i;
+
     if (--verdict->refs) {
         return;
     }
 
+    for (i = 0; i < verdict->nabove; i++) {
+        ngx_mtls_intermediate_free(verdict->above[i]);
+    }
+
+    ngx_mtls_ca_free(verdict->ca);
     ngx_mtls_session_free(verdict->session);
 
     verdict->pool->log = ngx_cycle->log;

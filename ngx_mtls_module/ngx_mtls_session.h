@@ -50,18 +50,15 @@ typedef struct {
     long                           verify;     /* X509_V_* of the TLS layer */
     ngx_uint_t                     evidence;   /* the record was good */
     ngx_mtls_evidence_t            facts;
-    ngx_mtls_chain_e               status;
+    ngx_mtls_chain_e               status;     /* before what is trusted now */
 
     /*
-     * the certificates above the leaf: intermediates and, last, the anchor
-     * (none where the leaf is the anchor); only where "status" is OK
+     * the groups of the certificate under an anchor of these labels, once
+     * asked; of the pool
      */
-    ngx_mtls_ca_cert_t            *chain[NGX_MTLS_CHAIN_MAX + 1];
-    ngx_uint_t                     nchain;
-    ngx_mtls_anchor_t             *anchor;
-
-    /* the groups of the certificate under this anchor, once asked */
     ngx_uint_t                     evaluated;
+    ngx_uint_t                    *labels;
+    ngx_uint_t                     nlabels;
     ngx_mtls_policy_result_t       policy;
 } ngx_mtls_session_t;
 
@@ -81,7 +78,16 @@ typedef struct {
 
     ngx_mtls_chain_e               chain;      /* of the TLS layer and anchor */
     ngx_mtls_chain_e               validity;   /* OK, EXPIRED, NOT_YET_VALID */
+
+    /*
+     * what is trusted, the anchor in it, and the certificates above the leaf:
+     * intermediates and, last, the anchor (none where the leaf is the anchor);
+     * only where "chain" is OK
+     */
+    ngx_mtls_ca_t                 *ca;
     ngx_mtls_anchor_t             *anchor;
+    ngx_mtls_ca_cert_t            *above[NGX_MTLS_CHAIN_MAX + 1];
+    ngx_uint_t                     nabove;
 
     /* [0] is the leaf; n elements below the anchor */
     ngx_mtls_revocation_t         *revocation;

@@ -38,16 +38,17 @@ ngx_mtls_source_key(ngx_mtls_source_t *source,
 {
     u_char     *buf, *p;
     size_t      size;
-    uint64_t    numbers[4];
+    uint64_t    numbers[5];
     ngx_int_t   rc;
 
     numbers[0] = source->kind;
     numbers[1] = source->glob;
     numbers[2] = source->grace;
     numbers[3] = source->max_age;
+    numbers[4] = source->partial;
 
-    size = sizeof(numbers) + NGX_MTLS_HASH_LEN + 2 * sizeof(size_t)
-           + source->path.len + source->issuer.len;
+    size = sizeof(numbers) + NGX_MTLS_HASH_LEN + 3 * sizeof(size_t)
+           + source->path.len + source->issuer.len + source->label_name.len;
 
     buf = ngx_alloc(size, ngx_cycle->log);
     if (buf == NULL) {
@@ -55,9 +56,18 @@ ngx_mtls_source_key(ngx_mtls_source_t *source,
     }
 
     p = ngx_cpymem(buf, numbers, sizeof(numbers));
-    p = ngx_cpymem(p, trust, NGX_MTLS_HASH_LEN);
+
+    if (source->kind == NGX_MTLS_SOURCE_CRL) {
+        p = ngx_cpymem(p, trust, NGX_MTLS_HASH_LEN);
+
+    } else {
+        ngx_memzero(p, NGX_MTLS_HASH_LEN);
+        p += NGX_MTLS_HASH_LEN;
+    }
+
     p = ngx_mtls_source_put(p, &source->path);
-    (void) ngx_mtls_source_put(p, &source->issuer);
+    p = ngx_mtls_source_put(p, &source->issuer);
+    (void) ngx_mtls_source_put(p, &source->label_name);
 
     rc = ngx_mtls_sha256(buf, size, source->key);
 

@@ -15,6 +15,7 @@
 
 
 #define NGX_MTLS_SOURCE_CRL        1    /* kinds */
+#define NGX_MTLS_SOURCE_CA         2
 
 /* a file whose ctime lies this near to its reading (s) is read once more */
 #define NGX_MTLS_SOURCE_RACY       2
@@ -29,6 +30,13 @@ typedef struct {
     time_t                         refresh;   /* seconds; 0: off */
     time_t                         grace;     /* seconds */
     time_t                         max_age;   /* seconds; 0: no limit */
+
+    /* of CA files */
+    ngx_uint_t                     number;    /* among the sources of CAs */
+    ngx_uint_t                     label;     /* its number */
+    ngx_str_t                      label_name;
+    ngx_uint_t                     partial;   /* all are trusted */
+
     u_char                         key[NGX_MTLS_HASH_LEN];
     ngx_str_t                      file;      /* of the configuration */
     ngx_uint_t                     line;
@@ -46,9 +54,9 @@ typedef struct {
 
 
 /*
- * Sets source->key: SHA-256 over kind, path, options and the digest of the
- * trust that its signers are judged by.  "refresh" is no part of it: it
- * changes no table.
+ * Sets source->key: SHA-256 over kind, path, options and, of CRLs, the digest
+ * of the trust that the configuration began with.  "refresh" is no part of it:
+ * it changes no table.
  */
 ngx_int_t ngx_mtls_source_key(ngx_mtls_source_t *source,
     const u_char trust[NGX_MTLS_HASH_LEN]);

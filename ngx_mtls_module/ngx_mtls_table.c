@@ -17,39 +17,42 @@ static ngx_int_t ngx_mtls_table_read(ngx_fd_t fd, ngx_str_t *path,
 static ngx_int_t ngx_mtls_table_check(ngx_mtls_table_header_t *header);
 static uint64_t ngx_mtls_table_tagged(const u_char *tags, u_char tag,
     ngx_uint_t n);
+static ngx_int_t ngx_mtls_table_check_ca(ngx_mtls_table_header_t *header);
 static ngx_uint_t ngx_mtls_table_match(u_char *p, size_t width,
     ngx_mtls_table_key_t *key);
 
 
-ngx_int_t
+ngx_mtls_table_t *
 ngx_mtls_table_open(ngx_str_t *path, const u_char *run_id,
-    const u_char hash[NGX_MTLS_HASH_LEN], ngx_mtls_table_t *table,
-    ngx_mtls_error_t *err)
+    const u_char hash[NGX_MTLS_HASH_LEN], ngx_mtls_error_t *err)
 {
     u_char                    digest[NGX_MTLS_HASH_LEN];
     u_char                   *name;
     ngx_fd_t                  fd;
     ngx_int_t                 rc;
+    ngx_mtls_table_t         *table;
     ngx_mtls_table_header_t   header;
 
-    ngx_memzero(table, sizeof(ngx_mtls_table_t));
-
-    name = malloc(path->len + 1);
-    if (name == NULL) {
+    table = calloc(1, sizeof(ngx_mtls_table_t) + path->len + 1);
+    if (table == NULL) {
         (void) ngx_mtls_error(err, "out of memory");
-        return NGX_DECLINED;
+        return NULL;
     }
 
+    table->refs = 1;
+
+    /* open() wants a NUL */
+
+    name = (u_char *) table + sizeof(ngx_mtls_table_t);
     ngx_cpystrn(name, path->data, path->len + 1);
 
     fd = open((char *) name, O_RDONLY|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC);
 
-    free(name);
-
     if (fd == -1) {
         (void) ngx_mtls_error(err, "table \"%V\": cannot be opened (%d: %s)",
                               path, ngx_errno, strerror(ngx_errno));
-        return NGX_DECLINED;
+        free(table);
+        return NULL;
     }
 
     rc = ngx_mtls_table_read(fd, path, &header, err);
@@ -80,7 +83,8 @@ ngx_mtls_table_open(ngx_str_t *path, const u_char *run_id,
     (void) close(fd);
 
     if (rc != NGX_OK) {
-        return NGX_DECLINED;
+        free(table);
+        return NULL;
     }
 
     table->header = (ngx_mtls_table_header_t *) table->map;
@@ -90,7 +94,7 @@ ngx_mtls_table_open(ngx_str_t *path, const u_char *run_id,
     table->names = table->anchors + header.nanchors;
     table->issuers = table->names + header.nnames;
 
-    return NGX_OK;
+    return table;
 }
 
 
@@ -138,9 +142,16 @@ ngx_mtls_table_check(ngx_mtls_table_header_t *header)
 
     if (ngx_memcmp(header->magic, NGX_MTLS_TABLE_MAGIC, sizeof(header->magic))
         != 0
-        || header->version != NGX_MTLS_TABLE_VERSION
-        || header->kind != NGX_MTLS_TABLE_CRL)
+        || header->version != NGX_MTLS_TABLE_VERSION)
     {
+        return NGX_ERROR;
+    }
+
+    if (header->kind == NGX_MTLS_TABLE_CA) {
+        return ngx_mtls_table_check_ca(header);
+    }
+
+    if (header->kind != NGX_MTLS_TABLE_CRL) {
         return NGX_ERROR;
     }
 
@@ -206,14 +217,49 @@ ngx_mtls_table_check(ngx_mtls_table_header_t *header)
 }
 
 
+/* arrays that lie in the file are checked when a record of it is asked for */
+
+static ngx_int_t
+ngx_mtls_table_check_ca(ngx_mtls_table_header_t *header)
+{
+    if (header->nrecords == 0
+        || header->nrecords > NGX_MTLS_TABLE_MAX
+        || header->record_size == 0
+        || header->ntrusted > header->nrecords
+        || header->nanchors
+        || header->nnames
+        || header->nissuers
+        || header->hashes != sizeof(ngx_mtls_table_header_t)
+        || header->records != ngx_mtls_table_align(header->hashes)
+        || header->size < header->records + header->nrecords
+                          * (uint64_t) header->record_size)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_mtls_table_t *
+ngx_mtls_table_ref(ngx_mtls_table_t *table)
+{
+    table->refs++;
+
+    return table;
+}
+
+
 void
 ngx_mtls_table_close(ngx_mtls_table_t *table)
 {
-    if (table->map) {
-        (void) munmap(table->map, table->size);
+    if (--table->refs) {
+        return;
     }
 
-    ngx_memzero(table, sizeof(ngx_mtls_table_t));
+    (void) munmap(table->map, table->size);
+
+    free(table);
 }
 
 

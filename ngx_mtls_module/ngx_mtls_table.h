@@ -14,12 +14,13 @@
 
 
 #define NGX_MTLS_TABLE_MAGIC       "MTLSTBL"  /* with its NUL: 8 octets */
-#define NGX_MTLS_TABLE_VERSION     1
+#define NGX_MTLS_TABLE_VERSION     2
 #define NGX_MTLS_RUN_ID_LEN        16
 #define NGX_MTLS_SERIAL_MAX        24   /* octets; longer ones are refused */
 #define NGX_MTLS_NUMBER_MAX        21   /* CRLNumber: 20 octets and a sign */
 
 #define NGX_MTLS_TABLE_CRL         1    /* kinds */
+#define NGX_MTLS_TABLE_CA          2
 
 /* flags of a CRL's table */
 #define NGX_MTLS_CRL_DELTA         0x0001
@@ -36,10 +37,12 @@
 
 /*
  * The head of a table file, in the host's byte order: tables never leave the
- * run that made them.  Offsets and sizes are octets.  After it come, in this
- * order, the arrays of hashes (anchors, IDP names, entry issuers), the bucket
+ * run that made them.  Offsets and sizes are octets.  After it come, in a CRL's
+ * table, the arrays of hashes (anchors, IDP names, entry issuers), the bucket
  * index (nbuckets + 1 numbers of 32 bits), the tags (8 bits of each record's
- * hash) and the records; both are grouped by bucket.
+ * hash) and the records; both are grouped by bucket.  In that of a CA file, at
+ * "records", comes a list of ngx_mtls_ca_list.h: "issuer" is the SHA-256 of its
+ * records then, and of the other facts only "ntrusted" is used.
  */
 typedef struct {
     u_char                         magic[8];
@@ -47,7 +50,10 @@ typedef struct {
     uint32_t                       kind;
     u_char                         run_id[NGX_MTLS_RUN_ID_LEN];
     u_char                         source_key[NGX_MTLS_HASH_LEN];
-    u_char                         source_hash[NGX_MTLS_HASH_LEN]; /* of DER */
+    u_char                         source_hash[NGX_MTLS_HASH_LEN]; /* of DER,
+                                                          or of the list */
+    u_char                         trust[NGX_MTLS_HASH_LEN]; /* digest of what
+                                                  a CRL was verified with */
     u_char                         hash_key[16];     /* of the buckets */
 
     uint64_t                       size;             /* of the whole file */
@@ -67,6 +73,7 @@ typedef struct {
     uint32_t                       nanchors;
     uint32_t                       nnames;           /* of the IDP */
     uint32_t                       nissuers;         /* entry issuers, ≥ 1 */
+    uint32_t                       ntrusted;         /* of a CA file */
     u_char                         number_len;       /* CRLNumber */
     u_char                         base_len;         /* BaseCRLNumber */
     u_char                         number[NGX_MTLS_NUMBER_MAX];
@@ -98,8 +105,9 @@ typedef struct {
 } ngx_mtls_table_record_t;
 
 
-/* a mapped table, read-only */
+/* a mapped table, read-only, counted */
 typedef struct {
+    ngx_uint_t                     refs;
     u_char                        *map;
     size_t                         size;
     ngx_mtls_table_header_t       *header;
@@ -141,12 +149,13 @@ void *ngx_mtls_table_memory(size_t size);
  * Maps a table.  Opened with O_NOFOLLOW; it must be a regular file of this
  * process's effective user, of the size that its header says, of this run,
  * with the header's SHA-256 as expected and every offset inside.  The body is
- * not read.  NGX_DECLINED: "err" names the file and why.
+ * not read.  NULL: "err" names the file and why.  The caller has a reference.
  */
-ngx_int_t ngx_mtls_table_open(ngx_str_t *path, const u_char *run_id,
-    const u_char hash[NGX_MTLS_HASH_LEN], ngx_mtls_table_t *table,
-    ngx_mtls_error_t *err);
+ngx_mtls_table_t *ngx_mtls_table_open(ngx_str_t *path, const u_char *run_id,
+    const u_char hash[NGX_MTLS_HASH_LEN], ngx_mtls_error_t *err);
 
+/* one more reference; to give one back, the last one unmaps */
+ngx_mtls_table_t *ngx_mtls_table_ref(ngx_mtls_table_t *table);
 void ngx_mtls_table_close(ngx_mtls_table_t *table);
 
 /*

@@ -85,7 +85,7 @@ crlbench_ca(ngx_pool_t *pool, char *path)
         || ngx_mtls_ca_label(ca, &label, NGX_CONF_UNSET_UINT,
                              NGX_CONF_UNSET_UINT, &l, &err)
            != NGX_OK
-        || ngx_mtls_ca_file(ca, l, &name, 1, &err) != NGX_OK
+        || ngx_mtls_ca_file(ca, l, &name, 1, NGX_MTLS_CA_STATIC, &err) != NGX_OK
         || ngx_mtls_ca_finish(ca, &err) != NGX_OK)
     {
         crlbench_die(path, &err);
@@ -180,7 +180,7 @@ main(int argc, char *argv[])
     ngx_uint_t             n;
     struct rusage          usage;
     crlbench_key_t        *keys;
-    ngx_mtls_table_t       table;
+    ngx_mtls_table_t      *table;
     ngx_mtls_error_t       err;
     ngx_mtls_job_t         job;
     ngx_mtls_made_t       *made;
@@ -222,33 +222,32 @@ main(int argc, char *argv[])
         path.len = ngx_sprintf(name, "%s/%s.tmp%Z", argv[3], made->name)
                    - name - 1;
 
-        if (ngx_mtls_table_open(&path, job.run_id, made->hash, &table, &err)
-            != NGX_OK)
-        {
+        table = ngx_mtls_table_open(&path, job.run_id, made->hash, &err);
+        if (table == NULL) {
             crlbench_die("open", &err);
         }
 
         (void) unlink((char *) name);
 
-        keys = crlbench_probes(&table);
+        keys = crlbench_probes(table);
 
-        t = crlbench_lookup(&table, keys, 0);
+        t = crlbench_lookup(table, keys, 0);
         independent = ngx_min(independent, t);
 
-        t = crlbench_lookup(&table, keys, 1);
+        t = crlbench_lookup(table, keys, 1);
         dependent = ngx_min(dependent, t);
 
         if (runs == 0) {
             printf("%9lu entries  compile %4.0f ms, CPU %4.0f ms"
                    "  table %5.2f octets an entry  lookup %3.0f ns,"
                    " dependent %3.0f ns  peak %ld MB\n",
-                   (unsigned long) table.header->nrecords, compile, cpu,
-                   (double) table.size / table.header->nrecords, independent,
+                   (unsigned long) table->header->nrecords, compile, cpu,
+                   (double) table->size / table->header->nrecords, independent,
                    dependent, usage.ru_maxrss / 1024);
         }
 
         free(keys);
-        ngx_mtls_table_close(&table);
+        ngx_mtls_table_close(table);
     }
 
     ngx_destroy_pool(pool);

@@ -110,7 +110,10 @@ add(const char *name, ngx_uint_t partial, pki_t **certs, ngx_uint_t n)
     snprintf(file, sizeof(file), "ca%d.pem", ++number);
     path = pki_file(dir, file, certs, n);
 
-    if (ngx_mtls_ca_file(ca, label(name), &path, partial, &err) != NGX_OK) {
+    if (ngx_mtls_ca_file(ca, label(name), &path, partial, NGX_MTLS_CA_STATIC,
+                         &err)
+        != NGX_OK)
+    {
         fail_msg("%.*s", (int) err.len, err.text);
     }
 }

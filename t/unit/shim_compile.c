@@ -179,24 +179,23 @@ compile_listed(ngx_uint_t n, const char *serial, size_t len)
     char                      path[512];
     ngx_int_t                 rc;
     ngx_str_t                 name;
-    ngx_mtls_table_t          table;
+    ngx_mtls_table_t         *table;
     ngx_mtls_table_record_t   record;
 
     snprintf(path, sizeof(path), "%s/%s.tmp", c->w.dir, c->made[n].name);
     name.data = (u_char *) path;
     name.len = strlen(path);
 
-    if (ngx_mtls_table_open(&name, c->job.run_id, c->made[n].hash, &table,
-                            &c->err)
-        != NGX_OK)
-    {
+    table = ngx_mtls_table_open(&name, c->job.run_id, c->made[n].hash,
+                                &c->err);
+    if (table == NULL) {
         fail_msg("%.*s", (int) c->err.len, c->err.text);
     }
 
-    rc = ngx_mtls_table_lookup(&table, 0, (u_char *) serial, len, &record);
+    rc = ngx_mtls_table_lookup(table, 0, (u_char *) serial, len, &record);
     assert_true(rc == NGX_OK || rc == NGX_DECLINED);
 
-    ngx_mtls_table_close(&table);
+    ngx_mtls_table_close(table);
 
     return rc == NGX_OK;
 }

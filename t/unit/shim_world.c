@@ -57,7 +57,8 @@ world_ca(world_t *w, const char *label, ngx_str_t *path, ngx_uint_t partial)
                                        NGX_CONF_UNSET_UINT, &l, &w->err),
                      NGX_OK);
 
-    return ngx_mtls_ca_file(w->ca, l, path, partial, &w->err);
+    return ngx_mtls_ca_file(w->ca, l, path, partial, NGX_MTLS_CA_STATIC,
+                            &w->err);
 }
 
 
@@ -146,6 +147,10 @@ world_publish(world_t *w)
         != NGX_OK)
     {
         fail_msg("%.*s", (int) w->err.len, w->err.text);
+    }
+
+    if (old) {
+        ngx_mtls_manifest_destroy(old);
     }
 }
 

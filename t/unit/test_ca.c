@@ -173,9 +173,9 @@ static void
 test_digest(void **state)
 {
     ngx_uint_t  i;
-    u_char      digest[5][NGX_MTLS_HASH_LEN];
+    u_char      digest[7][NGX_MTLS_HASH_LEN];
 
-    for (i = 0; i < 5; i++) {
+    for (i = 0; i < 7; i++) {
         ca = ngx_mtls_ca_create(pool);
 
         switch (i) {
@@ -183,8 +183,9 @@ test_digest(void **state)
             add2("a", 0, &root, &inter);
             break;
         case 1:
-            add1("b", 0, &inter);
-            add1("b", 0, &root);
+            add1("a", 0, &inter);
+            add1("a", 0, &root);
+            add1("a", 0, &root);
             break;
         case 2:
             add2("a", 1, &root, &inter);
@@ -195,15 +196,24 @@ test_digest(void **state)
         case 4:
             add2("a", 0, &root, &other);
             break;
+        case 5:
+            add2("b", 0, &root, &inter);
+            break;
+        case 6:
+            add2("a", 0, &root, &inter);
+            add1("b", 0, &root);
+            break;
         }
 
         finish();
         ngx_memcpy(digest[i], ngx_mtls_ca_digest(ca), NGX_MTLS_HASH_LEN);
     }
 
+    /* the order of files means nothing, nor what is said twice */
+
     assert_memory_equal(digest[0], digest[1], NGX_MTLS_HASH_LEN);
 
-    for (i = 2; i < 5; i++) {
+    for (i = 2; i < 7; i++) {
         assert_memory_not_equal(digest[0], digest[i], NGX_MTLS_HASH_LEN);
     }
 
@@ -223,7 +233,8 @@ test_files(void **state)
     unsigned char  *der = NULL;
 
 #define refused(p, why)                                                      \
-    assert_int_equal(ngx_mtls_ca_file(ca, label("a"), p, 0, &err),           \
+    assert_int_equal(ngx_mtls_ca_file(ca, label("a"), p, 0,                  \
+                                      NGX_MTLS_CA_STATIC, &err),             \
                      NGX_DECLINED);                                          \
     assert_true(err_has(why));                                               \
     assert_true(err_has((char *) (p)->data));                                \
@@ -277,7 +288,9 @@ test_files(void **state)
     refused(&path, "no certificate in DER");
 
     path = pki_text(dir, "good.der", text, n);
-    assert_int_equal(ngx_mtls_ca_file(ca, label("a"), &path, 0, &err), NGX_OK);
+    assert_int_equal(ngx_mtls_ca_file(ca, label("a"), &path, 0,
+                                      NGX_MTLS_CA_STATIC, &err),
+                     NGX_OK);
     finish();
     assert_non_null(find(&root));
 }
@@ -338,7 +351,7 @@ test_subject(void **state)
     add1("a", 0, &other);
     finish();
 
-    ngx_memcpy(subject, find(&root)->cert.subject, NGX_MTLS_HASH_LEN);
+    ngx_memcpy(subject, find(&root)->cert->subject, NGX_MTLS_HASH_LEN);
 
     i = 0;
     seen = 0;
@@ -388,7 +401,7 @@ test_memory(void **state)
         rc = ngx_mtls_ca_label(ca, &name, NGX_CONF_UNSET_UINT,
                                NGX_CONF_UNSET_UINT, &l, &err);
         if (rc == NGX_OK) {
-            rc = ngx_mtls_ca_file(ca, l, &path, 0, &err);
+            rc = ngx_mtls_ca_file(ca, l, &path, 0, NGX_MTLS_CA_STATIC, &err);
         }
 
         if (rc == NGX_OK) {

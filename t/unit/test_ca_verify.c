@@ -401,7 +401,9 @@ test_verify_rejected(void **state)
     /* also where another file has it without these settings */
 
     add1("b", 0, &root);
-    assert_int_equal(ngx_mtls_ca_file(ca, label("a"), &path, 0, &err), NGX_OK);
+    assert_int_equal(ngx_mtls_ca_file(ca, label("a"), &path, 0,
+                                      NGX_MTLS_CA_STATIC, &err),
+                     NGX_OK);
     add1("c", 0, &root);
     finish();
 
@@ -429,7 +431,7 @@ test_reach(void **state)
 
     reach(&root, NULL);
     assert_int_equal(n, 1);
-    assert_memory_equal(anchors[0], find(&root)->cert.facts.fingerprint,
+    assert_memory_equal(anchors[0], find(&root)->fingerprint,
                         NGX_MTLS_HASH_LEN);
 
     /* both that it is, and that it is below of */

@@ -24,21 +24,22 @@ test_der(void **state)
 {
     der_t             crl;
     size_t            len;
-    u_char            expected[NGX_MTLS_HASH_LEN], keys[64];
+    u_char            expected[NGX_MTLS_HASH_LEN], keys[96];
     char              path[512], name[65];
     struct stat       st;
     ngx_str_t         file;
-    ngx_mtls_table_t  table;
+    ngx_mtls_table_t  *table;
 
     crl = compile_crl(&c->ca, "07");
 
     compile_good(crl.data, crl.len, 1);
 
-    /* of the DER, the name */
+    /* of the DER and what is trusted, the name */
 
     memcpy(keys, c->job.source_key, 32);
     assert_int_equal(ngx_mtls_sha256(crl.data, crl.len, keys + 32), NGX_OK);
-    assert_int_equal(ngx_mtls_sha256(keys, 64, expected), NGX_OK);
+    memcpy(keys + 64, ngx_mtls_ca_digest(c->w.ca), 32);
+    assert_int_equal(ngx_mtls_sha256(keys, 96, expected), NGX_OK);
     *ngx_hex_dump((u_char *) name, expected, 32) = '\0';
     assert_string_equal((char *) c->made->name, name);
 
@@ -49,21 +50,21 @@ test_der(void **state)
     file.data = (u_char *) path;
     file.len = strlen(path);
 
-    assert_int_equal(ngx_mtls_table_open(&file, c->job.run_id, c->made->hash,
-                                         &table, &c->err),
-                     NGX_OK);
-    assert_int_equal(table.header->nrecords, 2);
-    assert_int_equal(table.header->nanchors, 1);
-    assert_int_equal(table.header->nissuers, 1);
-    assert_memory_equal(table.header->source_key, c->job.source_key, 32);
-    assert_memory_equal(table.header->source_hash, keys + 32, 32);
-    assert_memory_equal(table.issuers[0], table.header->issuer, 32);
+    table = ngx_mtls_table_open(&file, c->job.run_id, c->made->hash, &c->err);
+    assert_non_null(table);
+    assert_int_equal(table->header->nrecords, 2);
+    assert_int_equal(table->header->nanchors, 1);
+    assert_int_equal(table->header->nissuers, 1);
+    assert_memory_equal(table->header->source_key, c->job.source_key, 32);
+    assert_memory_equal(table->header->source_hash, keys + 32, 32);
+    assert_memory_equal(table->header->trust, keys + 64, 32);
+    assert_memory_equal(table->issuers[0], table->header->issuer, 32);
 
     assert_int_equal(X509_digest(c->root.x509, EVP_sha256(), expected, NULL),
                      1);
-    assert_memory_equal(table.anchors[0], expected, 32);
+    assert_memory_equal(table->anchors[0], expected, 32);
 
-    ngx_mtls_table_close(&table);
+    ngx_mtls_table_close(table);
 
     assert_true(compile_listed(0, "\x05", 1));
     assert_true(compile_listed(0, "\x06\x00", 2));

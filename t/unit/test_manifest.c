@@ -169,12 +169,14 @@ manifest_create(ngx_uint_t nattempted, ngx_uint_t max)
 
     m->generation = 1;
     m->slots = ngx_pcalloc(pool, max * sizeof(ngx_mtls_slot_t));
-    m->attempted = ngx_pcalloc(pool, (nattempted + 1) * NGX_MTLS_HASH_LEN);
+    m->attempted = ngx_pcalloc(pool, (nattempted + 1)
+                                     * sizeof(ngx_mtls_attempted_t));
     assert_non_null(m->slots);
     assert_non_null(m->attempted);
 
     for (i = 0; i < nattempted; i++) {
-        memcpy(m->attempted[i], hash_of("source", i), NGX_MTLS_HASH_LEN);
+        memcpy(m->attempted[i].key, hash_of("source", i), NGX_MTLS_HASH_LEN);
+        m->attempted[i].since = 100 + i;
     }
 
     m->nattempted = nattempted;
@@ -199,6 +201,7 @@ sources(ngx_uint_t first, ngx_uint_t last)
         assert_non_null(source);
 
         ngx_memzero(source, sizeof(ngx_mtls_source_t));
+        source->kind = NGX_MTLS_SOURCE_CRL;
         memcpy(source->key, hash_of("source", first++), NGX_MTLS_HASH_LEN);
     }
 
@@ -228,9 +231,10 @@ assert_error(const char *text)
 static void
 test_round_trip(void **state)
 {
-    ngx_uint_t            i;
-    ngx_mtls_slot_t      *slot;
-    ngx_mtls_manifest_t  *m, *got;
+    ngx_uint_t             i;
+    ngx_mtls_slot_t       *slot;
+    ngx_mtls_manifest_t   *m, *got;
+    ngx_mtls_attempted_t  *attempted;
 
     m = manifest_create(3, 4);
     m->generation = 42;
@@ -250,7 +254,9 @@ test_round_trip(void **state)
     assert_int_equal(got->nslots, 3);
 
     for (i = 0; i < 3; i++) {
-        assert_true(ngx_mtls_manifest_attempted(got, hash_of("source", i)));
+        attempted = ngx_mtls_manifest_attempted(got, hash_of("source", i));
+        assert_non_null(attempted);
+        assert_int_equal(attempted->since, 100 + i);
 
         slot = &got->slots[i];
 
@@ -266,10 +272,10 @@ test_round_trip(void **state)
         assert_int_equal(slot->taken, 11);
         assert_int_equal(slot->stat.ino, 13);
         assert_int_equal(slot->stat.ctime.tv_nsec, 17);
-        assert_non_null(slot->table.header);
+        assert_non_null(slot->table->header);
     }
 
-    assert_false(ngx_mtls_manifest_attempted(got, hash_of("source", 3)));
+    assert_null(ngx_mtls_manifest_attempted(got, hash_of("source", 3)));
 
     ngx_mtls_manifest_destroy(got);
 }
@@ -289,7 +295,7 @@ test_empty(void **state)
     assert_int_equal(ngx_mtls_manifest_find(got, hash_of("issuer", 1), NULL,
                                             &slots),
                      0);
-    assert_false(ngx_mtls_manifest_attempted(got, hash_of("source", 0)));
+    assert_null(ngx_mtls_manifest_attempted(got, hash_of("source", 0)));
 
     ngx_mtls_manifest_destroy(got);
 }
@@ -558,26 +564,29 @@ test_taken_over(void **state)
     assert_int_equal(read_manifest(NULL, one, &two), NGX_DECLINED);
 
     for (i = 0; i < one->nslots; i++) {
-        assert_non_null(one->slots[i].table.map);
-        assert_int_equal(one->slots[i].table.header->nrecords, 0);
+        assert_non_null(one->slots[i].table->map);
+        assert_int_equal(one->slots[i].table->header->nrecords, 0);
     }
 
     assert_int_equal(rename(in_dir("gone"), in_dir((char *) name)), 0);
 
-    /* "one" is gone afterwards, but its maps do not move */
+    /* "one" may go afterwards: what both have stays where it is */
 
     for (i = 0; i < 5; i++) {
-        maps[i] = one->slots[i].table.map;
+        maps[i] = one->slots[i].table->map;
     }
 
     assert_int_equal(read_manifest(NULL, one, &two), NGX_OK);
     assert_int_equal(two->nslots, 4);
+    assert_int_equal(one->nslots, 5);
+
+    ngx_mtls_manifest_destroy(one);
 
     kept = 0;
 
     for (i = 0; i < two->nslots; i++) {
         for (n = 0; n < 5; n++) {
-            kept += (two->slots[i].table.map == maps[n]);
+            kept += (two->slots[i].table->map == maps[n]);
         }
     }
 
@@ -587,7 +596,7 @@ test_taken_over(void **state)
     assert_int_equal(ngx_mtls_manifest_find(two, hash_of("issuer", 7), NULL,
                                             &slots),
                      1);
-    assert_int_equal(slots[0]->table.header->nrecords, 0);
+    assert_int_equal(slots[0]->table->header->nrecords, 0);
 
     ngx_mtls_manifest_destroy(two);
 }
@@ -620,10 +629,11 @@ test_own_sources(void **state)
     /* what "got" holds stays where the newer one is not for it */
 
     assert_int_equal(read_manifest(sources(2, 3), got, &m), NGX_AGAIN);
-    assert_int_equal(got->slots[0].table.header->nrecords, 0);
-    assert_non_null(got->slots[1].table.map);
+    assert_int_equal(got->slots[0].table->header->nrecords, 0);
+    assert_non_null(got->slots[1].table->map);
 
     assert_int_equal(read_manifest(sources(2, 2), got, &m), NGX_OK);
+    ngx_mtls_manifest_destroy(got);
     assert_int_equal(m->nslots, 1);
     assert_string_equal((char *) m->slots[0].path.data, "/etc/c.crl");
 
@@ -640,7 +650,7 @@ count(ngx_mtls_manifest_t *m, ngx_uint_t issuer, const u_char *dp)
     n = ngx_mtls_manifest_find(m, hash_of("issuer", issuer), dp, &slots);
 
     for (i = 0; i < n; i++) {
-        assert_memory_equal(slots[i]->table.header->issuer,
+        assert_memory_equal(slots[i]->table->header->issuer,
                             hash_of("issuer", issuer), NGX_MTLS_HASH_LEN);
     }
 
@@ -727,12 +737,13 @@ test_memory(void **state)
 
         assert_int_equal(rc, NGX_DECLINED);
         assert_error("out of memory");
-        assert_int_equal(old->slots[0].table.header->nrecords, 0);
-        assert_int_equal(old->slots[1].table.header->nrecords, 0);
+        assert_int_equal(old->slots[0].table->header->nrecords, 0);
+        assert_int_equal(old->slots[1].table->header->nrecords, 0);
     }
 
     assert_true(i >= 5 && i <= 99);
 
+    ngx_mtls_manifest_destroy(old);
     ngx_mtls_manifest_destroy(got);
 
     shim_alloc_fail(1);

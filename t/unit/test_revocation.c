@@ -499,9 +499,9 @@ test_times(void **state)
                cases[i].grace, cases[i].max_age);
         world_publish(&w);
 
-        next = w.manifest->slots[0].table.header->next_update;
+        next = w.manifest->slots[0].table->header->next_update;
         assert_true(next >= now + cases[i].to);
-        assert_int_equal(next - w.manifest->slots[0].table.header->this_update,
+        assert_int_equal(next - w.manifest->slots[0].table->header->this_update,
                          1100);
 
         rv = check_at(&client, &root, &root, next + cases[i].at);
@@ -526,7 +526,7 @@ test_times(void **state)
     assert_int_equal(rv.outcome, UNKNOWN);
     assert_true(rv.source.len > 0);
     assert_int_equal(rv.time,
-                     w.manifest->slots[0].table.header->this_update);
+                     w.manifest->slots[0].table->header->this_update);
 }
 
 
@@ -542,7 +542,7 @@ test_future(void **state)
                                  .revoked = { &hit } }, 0, 0);
     world_publish(&w);
 
-    this = w.manifest->slots[0].table.header->this_update;
+    this = w.manifest->slots[0].table->header->this_update;
 
     rv = check_at(&client, &root, &root,
                   this - NGX_MTLS_CLOCK_SKEW - 1);
@@ -574,7 +574,7 @@ test_no_next(void **state)
     assert_int_equal(world_crl(&w, &path, 1000, 0), NGX_OK);
     world_publish(&w);
 
-    this = w.manifest->slots[0].table.header->this_update;
+    this = w.manifest->slots[0].table->header->this_update;
 
 #define at(t)  check_at(&client, &root, &root, this + (t))
 
@@ -653,7 +653,7 @@ test_corrupt(void **state)
     world_publish(&w);
     outcome(&client, GOOD);
 
-    header = w.manifest->slots[0].table.header;
+    header = w.manifest->slots[0].table->header;
     index[0] = 0xffffffff;
     index[1] = 0xfffffff0;
 

@@ -50,6 +50,7 @@ test_verdict(void **state)
     /* a new generation: another verdict, the old one stays as it is */
 
     conf.sources.nelts = 1;
+    conf.ncrls = 1;
     path = pki_crl(w.dir, "root.crl", &root, &(pki_crl_t) { 0 });
     assert_int_equal(world_crl(&w, &path, 0, 0), NGX_OK);
     world_publish(&w);
@@ -164,6 +165,7 @@ test_loading(void **state)
 
     trusted(TICKET_13, &root);
     conf.sources.nelts = 1;
+    conf.ncrls = 1;
     sync_rc = NGX_AGAIN;
 
     tls_leaf(&t, NULL);
@@ -225,10 +227,10 @@ test_references(void **state)
     forget_intermediates();
 
     assert_ptr_equal(v->session, s);
-    assert_int_equal(s->chain[0]->facts.version, 3);
+    assert_int_equal(v->above[0]->facts.version, 3);
 
     ngx_mtls_session_free(s);
-    assert_int_equal(v->session->nchain, 3);
+    assert_int_equal(v->nabove, 3);
     ngx_mtls_verdict_free(v);
 }
 
@@ -272,6 +274,7 @@ test_memory(void **state)
 
     trusted(TICKET_13, &root);
     conf.sources.nelts = 1;
+    conf.ncrls = 1;
     path = pki_crl(w.dir, "root.crl", &root, &(pki_crl_t) { 0 });
     assert_int_equal(world_crl(&w, &path, 0, 0), NGX_OK);
     world_publish(&w);

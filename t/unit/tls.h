@@ -280,6 +280,7 @@ setup(void **state)
     ngx_memzero(&conf, sizeof(conf));
     ngx_memzero(&server, sizeof(server));
 
+    conf.configured = w.ca;
     conf.ca = w.ca;
     conf.shm_zone = w.shm_zone;
 
@@ -352,7 +353,9 @@ trust_changed(pki_t *cert)
     assert_int_equal(ngx_mtls_ca_label(conf.ca, &name, NGX_CONF_UNSET_UINT,
                                        NGX_CONF_UNSET_UINT, &label, &err),
                      NGX_OK);
-    assert_int_equal(ngx_mtls_ca_file(conf.ca, label, &path, 0, &err), NGX_OK);
+    assert_int_equal(ngx_mtls_ca_file(conf.ca, label, &path, 0,
+                                      NGX_MTLS_CA_STATIC, &err),
+                     NGX_OK);
     assert_int_equal(ngx_mtls_ca_finish(conf.ca, &err), NGX_OK);
 
     server.trust = ngx_mtls_trust_create(w.pool, conf.ca, NULL, 0);
@@ -454,17 +457,39 @@ get(tls_t *t)
 }
 
 
-static inline void
-expect_leaf(ngx_mtls_session_t *s)
+static inline ngx_mtls_verdict_t *
+judge(tls_t *t)
 {
-    ngx_mtls_certificate_t  facts;
+    ngx_mtls_verdict_t  *v;
 
+    v = NULL;
+    assert_int_equal(ngx_mtls_session_verdict(t->server, &conf, &shim_log,
+                                              &v),
+                     NGX_OK);
+    return v;
+}
+
+
+/* the session is that of the leaf, and its verdict that of the whole chain */
+
+static inline void
+expect_leaf(tls_t *t)
+{
+    ngx_mtls_session_t      *s;
+    ngx_mtls_verdict_t      *v;
+    ngx_mtls_certificate_t   facts;
+
+    s = get(t);
+    v = judge(t);
+
+    assert_ptr_equal(v->session, s);
+    assert_int_equal(v->chain, NGX_MTLS_CHAIN_OK);
     assert_int_equal(s->status, NGX_MTLS_CHAIN_OK);
     assert_int_equal(s->verify, X509_V_OK);
     assert_int_equal(s->evidence, 1);
     assert_int_equal(s->malformed, 0);
     assert_int_equal(s->facts.nchain, 2);
-    assert_int_equal(s->nchain, 3);
+    assert_int_equal(v->nabove, 3);
 
     world_parse(&w, leaf.x509, &facts);
     assert_memory_equal(s->cert.fingerprint, facts.fingerprint, 32);
@@ -473,15 +498,17 @@ expect_leaf(ngx_mtls_session_t *s)
     assert_memory_equal(s->facts.leaf, facts.fingerprint, 32);
 
     world_parse(&w, inter2.x509, &facts);
-    assert_memory_equal(s->chain[0]->facts.fingerprint, facts.fingerprint, 32);
+    assert_memory_equal(v->above[0]->facts.fingerprint, facts.fingerprint, 32);
 
     world_parse(&w, inter.x509, &facts);
-    assert_memory_equal(s->chain[1]->facts.fingerprint, facts.fingerprint, 32);
+    assert_memory_equal(v->above[1]->facts.fingerprint, facts.fingerprint, 32);
 
     world_parse(&w, root.x509, &facts);
-    assert_memory_equal(s->chain[2]->facts.fingerprint, facts.fingerprint, 32);
-    assert_ptr_equal(s->chain[2], &s->anchor->cert);
+    assert_memory_equal(v->above[2]->facts.fingerprint, facts.fingerprint, 32);
+    assert_ptr_equal(v->above[2], v->anchor->cert);
     assert_memory_equal(s->facts.anchor, facts.fingerprint, 32);
+
+    ngx_mtls_verdict_free(v);
 }
 
 
@@ -506,19 +533,6 @@ forget_intermediates(void)
                          NGX_OK);
         ngx_mtls_intermediate_free(im);
     }
-}
-
-
-static inline ngx_mtls_verdict_t *
-judge(tls_t *t)
-{
-    ngx_mtls_verdict_t  *v;
-
-    v = NULL;
-    assert_int_equal(ngx_mtls_session_verdict(t->server, &conf, &shim_log,
-                                              &v),
-                     NGX_OK);
-    return v;
 }
 
 
