@@ -24,6 +24,9 @@ static ngx_mtls_reason_e ngx_mtls_decide_allow(ngx_array_t *allow,
 static ngx_mtls_reason_e ngx_mtls_decide_default(ngx_array_t *allow,
     ngx_mtls_policy_t *policy, ngx_mtls_verdict_t *verdict, ngx_pool_t *pool,
     ngx_log_t *log, ngx_mtls_decision_t *decision);
+static ngx_mtls_reason_e ngx_mtls_decide_why(ngx_array_t *allow,
+    ngx_mtls_policy_t *policy, ngx_mtls_verdict_t *verdict, ngx_pool_t *pool,
+    ngx_log_t *log, ngx_mtls_decision_t *decision);
 static ngx_uint_t ngx_mtls_rule_has(ngx_mtls_rule_t *rule, ngx_uint_t *list,
     ngx_uint_t n);
 static ngx_uint_t ngx_mtls_rule_names(ngx_mtls_rule_t *rule,
@@ -302,10 +305,45 @@ ngx_mtls_decide_allow(ngx_array_t *allow, ngx_mtls_policy_t *policy,
 }
 
 
-/* no allowed group is true: is one undefined?  Only now they are all asked. */
+/* no allowed group is true: once for each place it is asked why */
 
 static ngx_mtls_reason_e
 ngx_mtls_decide_default(ngx_array_t *allow, ngx_mtls_policy_t *policy,
+    ngx_mtls_verdict_t *verdict, ngx_pool_t *pool, ngx_log_t *log,
+    ngx_mtls_decision_t *decision)
+{
+    ngx_uint_t                   i;
+    ngx_mtls_reason_e            reason;
+    ngx_mtls_verdict_refused_t  *refused;
+
+    for (i = 0; i < NGX_MTLS_VERDICT_REFUSED; i++) {
+        refused = &verdict->refused[i];
+
+        if (refused->allow == allow) {
+            decision->rule = refused->rule;
+            return refused->reason;
+        }
+    }
+
+    reason = ngx_mtls_decide_why(allow, policy, verdict, pool, log, decision);
+
+    if (reason != NGX_MTLS_REASON_ERROR) {
+        verdict->nrefused = (verdict->nrefused + 1) % NGX_MTLS_VERDICT_REFUSED;
+
+        refused = &verdict->refused[verdict->nrefused];
+        refused->allow = allow;
+        refused->rule = decision->rule;
+        refused->reason = reason;
+    }
+
+    return reason;
+}
+
+
+/* is one undefined?  Only now they are all asked. */
+
+static ngx_mtls_reason_e
+ngx_mtls_decide_why(ngx_array_t *allow, ngx_mtls_policy_t *policy,
     ngx_mtls_verdict_t *verdict, ngx_pool_t *pool, ngx_log_t *log,
     ngx_mtls_decision_t *decision)
 {

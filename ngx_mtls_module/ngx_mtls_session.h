@@ -63,10 +63,21 @@ typedef struct {
 } ngx_mtls_session_t;
 
 
+/* which "mtls_allow" let the certificate nowhere in, and why */
+typedef struct {
+    void                          *allow;      /* NULL: not used */
+    void                          *rule;       /* of the decision */
+    ngx_uint_t                     reason;
+} ngx_mtls_verdict_refused_t;
+
+
+#define NGX_MTLS_VERDICT_REFUSED   4           /* places that are remembered */
+
+
 /*
- * Immutable, counted.  Facts that depend on no server and no location.  For
- * an unverified chain only "chain" and "session" mean anything; "policy" is
- * empty then, and so is "revocation".
+ * Immutable but for "refused", counted.  Facts that depend on no server and no
+ * location.  For an unverified chain only "chain" and "session" mean anything;
+ * "policy" is empty then, and so is "revocation".
  */
 typedef struct {
     ngx_uint_t                     refs;
@@ -95,6 +106,13 @@ typedef struct {
     ngx_uint_t                     worst;      /* index of the worst element */
 
     ngx_mtls_policy_result_t       policy;
+
+    /*
+     * a ring: to ask all groups of a place is dear, and who was refused may
+     * ask on
+     */
+    ngx_mtls_verdict_refused_t     refused[NGX_MTLS_VERDICT_REFUSED];
+    ngx_uint_t                     nrefused;
 } ngx_mtls_verdict_t;
 
 
