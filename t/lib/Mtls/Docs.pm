@@ -84,13 +84,14 @@ sub docs_pki {
     my $pki = Mtls::PKI->standard;
     my $dir = $pki->dir;
 
-    mkdir "$dir/$_" for qw(crl crl/partner issuing);
+    mkdir "$dir/$_" for qw(crl crl/partner issuing mesh);
 
     my %file = (
         'partner-ca.pem' => 'root.crt inter.crt',
         'device-ca.pem' => 'other_root.crt',
         'partner-crl.pem' => 'root.crl inter.crl',
         'issuing/issuing.pem' => 'inter.crt',
+        'mesh/bundle.pem' => 'other_root.crt',
         (map { ("crl/$_" => $_) } qw(root.crl inter.crl other_root.crl)),
         (map { ("crl/partner/$_" => $_) } qw(root.crl inter.crl)),
     );
