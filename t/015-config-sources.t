@@ -550,6 +550,8 @@ EOF
     is(scalar $w->error_lines(qr/"daemon" by .*id $nobody; restart nginx/), 1,
        'user: and what to do');
     is($owner->('state'), $nobody, 'user: the state path is given back');
+    is($owner->('temp/client_body'), $nobody,
+       "user: and so are nginx's own folders");
     is(join(' ', sort $w->worker_pids), $pids, 'user: the same workers go on');
     allowed(get($w, '/', cert => $pki->alice), 'user: which let alice in');
 
@@ -558,6 +560,20 @@ EOF
     ok(wait_for(sub {
         get($w, '/', cert => $pki->alice)->{status} == 403;
     }, 15), 'user: and still learn of what is revoked');
+
+    # tables of its own
+
+    my $other = $conf =~ s{%%MTLS%%}{
+        mtls_state_path %%DIR%%/other;
+        add_header X-Mtls-Action \$mtls_action always;
+        add_header X-Mtls-Reason \$mtls_reason always;
+    }r;
+
+    ok($w->reload($other), 'user: a reload that changes the state path, too');
+    refused(get($w, '/', cert => $pki->alice), 'revoked',
+            'user: its workers have tables');
+    ok(!$w->reload($other =~ s{/other}{/state}r),
+       'user: going back to the tables of the first one is refused');
 
     # a restart
 
