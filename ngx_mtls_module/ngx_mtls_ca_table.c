@@ -25,6 +25,8 @@ ngx_int_t
 ngx_mtls_ca_compile(ngx_mtls_job_t *job, ngx_pool_t *pool,
     ngx_mtls_made_t **made, ngx_uint_t *nmade, ngx_mtls_error_t *err)
 {
+    u_char                   text[NGX_MAX_CONF_ERRSTR];
+    size_t                   len;
     ngx_int_t                rc;
     ngx_mtls_ca_list_t       list;
     ngx_mtls_table_header_t  header;
@@ -37,7 +39,12 @@ ngx_mtls_ca_compile(ngx_mtls_job_t *job, ngx_pool_t *pool,
     }
 
     rc = ngx_mtls_ca_file_list(&job->path, job->partial, pool, &list, err);
+
     if (rc != NGX_OK) {
+        len = ngx_min(err->len, sizeof(text));
+        ngx_memcpy(text, err->text, len);
+        (void) ngx_mtls_error(err, "CA file \"%V\": %*s", &job->path, len,
+                              text);
         return rc;
     }
 

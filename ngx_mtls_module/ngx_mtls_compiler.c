@@ -10,8 +10,10 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
+#include <ngx_mtls_ca_table.h>
 #include <ngx_mtls_compiler.h>
 #include <ngx_mtls_run.h>
+#include <ngx_mtls_source.h>
 
 #if (NGX_LINUX)
 #include <sys/prctl.h>
@@ -277,7 +279,12 @@ ngx_mtls_compiler_work(ngx_mtls_job_t *job, ngx_fd_t fd, ngx_log_t *log)
     nmade = 0;
     err.len = 0;
 
-    report.rc = ngx_mtls_crl_compile(job, pool, &made, &nmade, &err);
+    if (job->kind == NGX_MTLS_SOURCE_CA) {
+        report.rc = ngx_mtls_ca_compile(job, pool, &made, &nmade, &err);
+
+    } else {
+        report.rc = ngx_mtls_crl_compile(job, pool, &made, &nmade, &err);
+    }
 
     if (report.rc == NGX_OK) {
         report.nmade = nmade;
@@ -564,33 +571,37 @@ ngx_mtls_compiler_parse(ngx_mtls_compiler_t *compiler, size_t *size)
 static void
 ngx_mtls_compiler_failed(ngx_mtls_compiler_t *compiler, char *cause)
 {
-    int         status;
-    ngx_str_t  *path;
+    int              status;
+    char            *kind;
+    ngx_mtls_job_t  *job;
 
     ngx_close_connection(compiler->connection);
     compiler->connection = NULL;
 
     ngx_mtls_compiler_reap(compiler, 1, &status);
 
-    path = &compiler->jobs[compiler->job++].path;
+    job = &compiler->jobs[compiler->job++];
+    kind = (job->kind == NGX_MTLS_SOURCE_CA) ? "CA" : "CRL";
+
     compiler->rc = NGX_ERROR;
     compiler->nmade = 0;
 
     if (cause) {
-        ngx_mtls_error(&compiler->err, "CRL file \"%V\": the compiler's child "
-                       "%s", path, cause);
+        ngx_mtls_error(&compiler->err, "%s file \"%V\": the compiler's child "
+                       "%s", kind, &job->path, cause);
 
     } else if (status == -1) {
-        ngx_mtls_error(&compiler->err, "CRL file \"%V\": the compiler's child "
-                       "died", path);
+        ngx_mtls_error(&compiler->err, "%s file \"%V\": the compiler's child "
+                       "died", kind, &job->path);
 
     } else if (WIFSIGNALED(status)) {
-        ngx_mtls_error(&compiler->err, "CRL file \"%V\": the compiler's child "
-                       "was killed by signal %d", path, WTERMSIG(status));
+        ngx_mtls_error(&compiler->err, "%s file \"%V\": the compiler's child "
+                       "was killed by signal %d", kind, &job->path,
+                       WTERMSIG(status));
 
     } else {
-        ngx_mtls_error(&compiler->err, "CRL file \"%V\": the compiler's child "
-                       "exited with code %d and no report", path,
+        ngx_mtls_error(&compiler->err, "%s file \"%V\": the compiler's child "
+                       "exited with code %d and no report", kind, &job->path,
                        WEXITSTATUS(status));
     }
 

@@ -105,7 +105,8 @@ ngx_mtls_manager_create(ngx_mtls_conf_t *conf, ngx_cycle_t *cycle)
     m->run_retry = ngx_current_msec;
     m->cold = 1;
 
-    ngx_queue_init(&m->pending);
+    ngx_queue_init(&m->cas);
+    ngx_queue_init(&m->crls);
     ngx_queue_init(&m->running);
 
     m->compiler.log = m->log;
@@ -125,6 +126,8 @@ ngx_mtls_manager_create(ngx_mtls_conf_t *conf, ngx_cycle_t *cycle)
 
     cln->handler = ngx_mtls_manager_cleanup;
     cln->data = m;
+
+    m->ca = ngx_mtls_ca_ref(conf->configured);
 
     return m;
 }
@@ -147,10 +150,6 @@ ngx_mtls_manager_sources(ngx_mtls_manager_t *m)
     source = m->conf->sources.elts;
 
     for (i = 0; i < m->conf->sources.nelts; i++) {
-
-        if (source[i].kind != NGX_MTLS_SOURCE_CRL) {
-            continue;
-        }
 
         /* the same twice is one source, looked at as often as the first says */
 
@@ -197,6 +196,7 @@ ngx_mtls_manager_cleanup(void *data)
     }
 
     ngx_mtls_manager_reset(m);
+    ngx_mtls_ca_free(m->ca);
     ngx_mtls_run_close(&m->run);
 }
 
@@ -412,7 +412,8 @@ ngx_mtls_manager_reset(ngx_mtls_manager_t *m)
     ngx_mtls_manager_source_t  *source;
 
     ngx_mtls_compiler_kill(&m->compiler);
-    ngx_queue_init(&m->pending);
+    ngx_queue_init(&m->cas);
+    ngx_queue_init(&m->crls);
     ngx_queue_init(&m->running);
 
     source = m->sources.elts;
@@ -429,9 +430,14 @@ ngx_mtls_manager_reset(ngx_mtls_manager_t *m)
         source[i].polled = 0;
         source[i].attempted = 0;
         source[i].issuer_known = 0;
+        source[i].changed = 0;
+        source[i].since = 0;
     }
 
     m->unattempted = m->sources.nelts;
+
+    ngx_mtls_ca_free(m->ca);
+    m->ca = ngx_mtls_ca_ref(m->conf->configured);
 
     ngx_mtls_run_close(&m->run);
 

@@ -18,6 +18,10 @@
 
 static void ngx_mtls_manager_scan(ngx_mtls_manager_t *m,
     ngx_mtls_manager_source_t *source, ngx_array_t *paths);
+static void ngx_mtls_manager_unseen_ca(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file, ngx_uint_t others);
+static void ngx_mtls_manager_empty(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_source_t *source, ngx_uint_t empty);
 static void ngx_mtls_manager_unseen(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file);
 static ngx_mtls_manager_file_t *ngx_mtls_manager_successor(
@@ -26,6 +30,8 @@ static ngx_uint_t ngx_mtls_manager_issuer(ngx_mtls_manager_source_t *source);
 static void ngx_mtls_manager_check(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file);
 static void ngx_mtls_manager_lost(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file, ngx_err_t err);
+static void ngx_mtls_manager_missed(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file, ngx_err_t err);
 static void ngx_mtls_manager_tried(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file);
@@ -36,6 +42,8 @@ static void ngx_mtls_manager_fail(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file);
 static void ngx_mtls_manager_say(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file, char *what);
+static char *ngx_mtls_manager_stays(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file);
 
 
 void
@@ -49,6 +57,10 @@ ngx_mtls_manager_poll(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t  *file;
 
     rc = NGX_ERROR;
+
+    if (!source->polled && ngx_mtls_manager_is_ca(source)) {
+        ngx_mtls_manager_read(m, source);
+    }
 
     pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, m->log);
 
@@ -128,12 +140,59 @@ ngx_mtls_manager_scan(ngx_mtls_manager_t *m,
         next = ngx_queue_next(q);
         file = ngx_queue_data(q, ngx_mtls_manager_file_t, link);
 
-        /* one that is queued is found to be gone when its turn comes */
+        if (ngx_mtls_manager_is_ca(source)) {
+            ngx_mtls_manager_unseen_ca(m, file, paths->nelts);
 
-        if (!file->seen && !file->queued) {
+        } else if (!file->seen && !file->queued) {
+
+            /* one that is queued is found to be gone when its turn comes */
+
             ngx_mtls_manager_unseen(m, file);
         }
     }
+
+    if (ngx_mtls_manager_is_ca(source)) {
+        ngx_mtls_manager_empty(m, source, paths->nelts == 0);
+    }
+}
+
+
+/*
+ * A CA file that a glob no longer means is dropped as soon as no other one is
+ * still to be read: what was moved to another file goes on to be trusted.
+ */
+
+static void
+ngx_mtls_manager_unseen_ca(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file, ngx_uint_t others)
+{
+    file->vanished = (!file->seen && others);
+
+    if (file->vanished) {
+        m->unsettled = 1;
+    }
+
+    if (!file->seen && !file->queued) {
+        file->known = 0;
+        file->tries = 0;
+        ngx_mtls_manager_tried(m, file);
+    }
+}
+
+
+/* a glob that matches nothing is taken for a mistake */
+
+static void
+ngx_mtls_manager_empty(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_source_t *source, ngx_uint_t empty)
+{
+    if (empty && !source->empty) {
+        ngx_log_error(NGX_LOG_WARN, m->log, 0,
+                      "mtls_ca: no file matches \"%V\" any more; the last "
+                      "good ones stay", &source->conf->path);
+    }
+
+    source->empty = empty;
 }
 
 
@@ -284,9 +343,7 @@ ngx_mtls_manager_forget(ngx_mtls_manager_file_t *file)
     ngx_rbtree_delete(&file->source->tree, &file->node.node);
     ngx_queue_remove(&file->link);
 
-    if (file->tables.headers) {
-        ngx_free(file->tables.headers);
-    }
+    ngx_mtls_manager_tables_free(&file->tables);
 
     ngx_free(file);
 }
@@ -331,7 +388,13 @@ ngx_mtls_manager_lost(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
 
     file->gone = 1;
 
-    if (file->tables.n) {
+    if (ngx_mtls_manager_is_ca(file->source)) {
+        ngx_log_error(NGX_LOG_WARN, m->log, 0,
+                      "mtls_ca: CA file \"%V\" has vanished (%d: %s); %s",
+                      &file->node.str, err, strerror(err),
+                      ngx_mtls_manager_stays(m, file));
+
+    } else if (file->tables.n) {
         ngx_log_error(NGX_LOG_WARN, m->log, 0,
                       "mtls_crl: CRL file \"%V\" has vanished (%d: %s); "
                       "the last good one stays",
@@ -344,6 +407,27 @@ ngx_mtls_manager_lost(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
                       "\"unknown\"",
                       &file->node.str, err, strerror(err));
     }
+}
+
+
+/* one that was there when it was queued */
+
+static void
+ngx_mtls_manager_missed(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
+    ngx_err_t err)
+{
+    if (!ngx_mtls_manager_is_ca(file->source) || !file->source->conf->glob) {
+        ngx_mtls_manager_lost(m, file, err);
+        return;
+    }
+
+    /* what this means depends on what else there is: the next look says */
+
+    ngx_mtls_manager_tried(m, file);
+
+    file->known = 0;
+    file->tries = 0;
+    file->source->due = ngx_current_msec;
 }
 
 
@@ -366,7 +450,9 @@ void
 ngx_mtls_manager_queue(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
 {
     file->queued = 1;
-    ngx_queue_insert_tail(&m->pending, &file->queue);
+    ngx_queue_insert_tail(ngx_mtls_manager_is_ca(file->source) ? &m->cas
+                                                               : &m->crls,
+                          &file->queue);
 }
 
 
@@ -374,6 +460,10 @@ void
 ngx_mtls_manager_next(ngx_mtls_manager_t *m)
 {
     while (m->compiler.pid == 0) {
+
+        if (ngx_queue_empty(&m->cas)) {
+            ngx_mtls_manager_settle(m);
+        }
 
         ngx_mtls_manager_batch(m);
 
@@ -392,22 +482,24 @@ ngx_mtls_manager_next(ngx_mtls_manager_t *m)
 }
 
 
-/* what the next child is to do */
+/* what the next child is to do: CAs or CRLs, which are verified with them */
 
 static void
 ngx_mtls_manager_batch(ngx_mtls_manager_t *m)
 {
     off_t                     octets;
-    ngx_queue_t              *q;
+    ngx_queue_t              *q, *pending;
     ngx_mtls_manager_file_t  *file;
 
     octets = 0;
     m->compiler.njobs = 0;
 
-    while (!ngx_queue_empty(&m->pending)
+    pending = ngx_queue_empty(&m->cas) ? &m->crls : &m->cas;
+
+    while (!ngx_queue_empty(pending)
            && m->compiler.njobs < NGX_MTLS_COMPILER_JOBS)
     {
-        q = ngx_queue_head(&m->pending);
+        q = ngx_queue_head(pending);
         file = ngx_queue_data(q, ngx_mtls_manager_file_t, queue);
 
         /* before the file is read, so that no later change is missed */
@@ -417,7 +509,7 @@ ngx_mtls_manager_batch(ngx_mtls_manager_t *m)
         if (ngx_mtls_source_stat(&file->node.str, &file->stat) != NGX_OK) {
             file->queued = 0;
             ngx_queue_remove(q);
-            ngx_mtls_manager_lost(m, file, ngx_errno);
+            ngx_mtls_manager_missed(m, file, ngx_errno);
             continue;
         }
 
@@ -443,10 +535,12 @@ ngx_mtls_manager_job(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
 {
     ngx_memzero(job, sizeof(ngx_mtls_job_t));
 
+    job->kind = file->source->conf->kind;
     job->path = file->node.str;
     job->issuer = file->source->conf->issuer;
+    job->partial = file->source->conf->partial;
     job->dir = m->conf->dir;
-    job->ca = m->conf->ca;
+    job->ca = m->ca;
 
     ngx_memcpy(job->run_id, ngx_mtls_zone(m->conf->shm_zone)->run_id,
                NGX_MTLS_RUN_ID_LEN);
@@ -464,7 +558,7 @@ void
 ngx_mtls_manager_take(ngx_mtls_manager_t *m)
 {
     ngx_int_t                 rc;
-    ngx_queue_t              *q;
+    ngx_queue_t              *q, *pending;
     ngx_mtls_manager_file_t  *file;
 
     q = ngx_queue_head(&m->running);
@@ -477,10 +571,12 @@ ngx_mtls_manager_take(ngx_mtls_manager_t *m)
 
     if (m->compiler.pid == 0) {
 
+        pending = ngx_mtls_manager_is_ca(file->source) ? &m->cas : &m->crls;
+
         while (!ngx_queue_empty(&m->running)) {
             q = ngx_queue_last(&m->running);
             ngx_queue_remove(q);
-            ngx_queue_insert_head(&m->pending, q);
+            ngx_queue_insert_head(pending, q);
         }
     }
 
@@ -542,9 +638,29 @@ ngx_mtls_manager_say(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
     file->bad = 1;
     file->gone = 0;
 
+    if (ngx_mtls_manager_is_ca(file->source)) {
+        ngx_log_error(NGX_LOG_ERR, m->log, 0, "mtls_ca: %s %*s; %s", what,
+                      err->len, err->text, ngx_mtls_manager_stays(m, file));
+        return;
+    }
+
     ngx_log_error(NGX_LOG_ERR, m->log, 0, "mtls_crl: %s %*s; %s", what,
                   err->len, err->text,
                   file->tables.n ? "the last good one stays"
                                  : "there is no good one, so its "
                                    "certificates are \"unknown\"");
+}
+
+
+/* what is trusted of a CA file that cannot be used */
+
+static char *
+ngx_mtls_manager_stays(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
+{
+    if (file->tables.n) {
+        return "the last good one stays";
+    }
+
+    return ngx_mtls_manager_was_read(m, file) ? "what was read at start stays"
+                                              : "none of it is trusted";
 }

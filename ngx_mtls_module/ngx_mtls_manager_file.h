@@ -34,10 +34,15 @@ typedef struct {
     ngx_mtls_stat_t                issuer;     /* of issuer=FILE */
     time_t                         issuer_taken;
 
+    uint64_t                       since;      /* of CAs: as the manifest's */
+
     unsigned                       polled:1;
     unsigned                       attempted:1;
     unsigned                       failed:1;   /* the glob, and it was said */
+    unsigned                       empty:1;    /* it matches nothing, said */
     unsigned                       issuer_known:1;
+    unsigned                       changed:1;  /* unpublished: of CAs, what
+                                                  the files give */
 } ngx_mtls_manager_source_t;
 
 
@@ -50,6 +55,7 @@ typedef struct {
     ngx_mtls_made_t               *made;
     u_char                        *stale;      /* what was said of them */
     ngx_uint_t                     n;
+    ngx_mtls_table_t              *map;        /* that of a CA file */
 } ngx_mtls_manager_tables_t;
 
 
@@ -57,8 +63,8 @@ typedef struct {
 typedef struct {
     ngx_str_node_t                 node;       /* the path */
     ngx_queue_t                    link;       /* in source->files */
-    ngx_queue_t                    queue;      /* in manager->pending or
-                                                  manager->running */
+    ngx_queue_t                    queue;      /* in manager->cas, ->crls or
+                                                  ->running */
 
     ngx_mtls_manager_source_t     *source;
     u_char                         key[NGX_MTLS_HASH_LEN];
@@ -83,6 +89,11 @@ typedef struct {
     unsigned                       known:1;    /* "stat" is of an attempt */
     unsigned                       bad:1;
     unsigned                       gone:1;
+
+    /* of CAs */
+    unsigned                       own:1;      /* this manager has loaded it */
+    unsigned                       vanished:1; /* its glob no longer means it */
+    unsigned                       needed:1;   /* refused for its label's sake */
 } ngx_mtls_manager_file_t;
 
 
@@ -101,11 +112,17 @@ struct ngx_mtls_manager_s {
     ngx_array_t                    sources;    /* ngx_mtls_manager_source_t */
     ngx_uint_t                     unattempted;
 
-    ngx_queue_t                    pending;    /* files to be compiled */
+    /* files to be compiled: those of CRLs wait for those of CAs */
+    ngx_queue_t                    cas;
+    ngx_queue_t                    crls;
     ngx_queue_t                    running;    /* those that a child has */
     ngx_mtls_compiler_t            compiler;
 
+    ngx_mtls_ca_t                 *ca;         /* what CRLs are verified with;
+                                                  a reference */
+
     ngx_atomic_uint_t              generation; /* last known to be written */
+    ngx_atomic_uint_t              words[NGX_MTLS_WORDS]; /* that were there */
     ngx_atomic_uint_t              mended;     /* the one written to mend */
     ngx_msec_t                     since;      /* unpublished changes */
     ngx_msec_t                     publish_retry;
@@ -114,12 +131,19 @@ struct ngx_mtls_manager_s {
     unsigned                       ready:1;    /* the run's locks are held */
     unsigned                       run_waits:1; /* and it was said */
     unsigned                       cold:1;     /* no manifest of this run */
-    unsigned                       changed:1;  /* unpublished: content */
+    unsigned                       changed:1;  /* unpublished: CRLs */
+    unsigned                       trust:1;    /* unpublished: CAs */
     unsigned                       renew:1;    /* unpublished: anything */
+    unsigned                       unsettled:1; /* "ca" may be out of date */
+    unsigned                       unable:1;   /* and it cannot be made; said */
 };
 
 
 #define NGX_MTLS_MANAGER_BATCH     200     /* ms; changes wait for others */
+#define NGX_MTLS_MANAGER_TOGETHER  1000    /* ms; CAs wait for their CRLs */
+
+#define ngx_mtls_manager_is_ca(source)                                       \
+    ((source)->conf->kind == NGX_MTLS_SOURCE_CA)
 
 
 /* seconds until a failed attempt is repeated: 1, 2, 4 ... 60; in ms */
@@ -182,13 +206,50 @@ ngx_int_t ngx_mtls_manager_accept(ngx_mtls_manager_t *m,
 /* room for "n" tables, none of them filled; NGX_ERROR: out of memory */
 ngx_int_t ngx_mtls_manager_tables(ngx_mtls_manager_t *m,
     ngx_mtls_manager_tables_t *tables, ngx_uint_t n);
+void ngx_mtls_manager_tables_free(ngx_mtls_manager_tables_t *tables);
 
 /* forgets a file, which must be in no queue */
 void ngx_mtls_manager_forget(ngx_mtls_manager_file_t *file);
 
-/* says once which tables have passed their nextUpdate */
+/* says once which tables of CRLs have passed their nextUpdate */
 void ngx_mtls_manager_stale(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file);
+
+/*
+ * Makes the manager's files of what the configuration has read of a source of
+ * CAs: what has vanished since then is noticed, too.
+ */
+void ngx_mtls_manager_read(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_source_t *source);
+
+/* whether the configuration has read this CA file */
+ngx_uint_t ngx_mtls_manager_was_read(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file);
+
+/*
+ * Whether tables say what is trusted of a source of CAs, or will when they are
+ * published, and not what the configuration has read of it.
+ */
+ngx_uint_t ngx_mtls_manager_live(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_source_t *source);
+
+/*
+ * Whether the label of a CA file trusts anything if the file has "ntrusted"
+ * anchors.  If not, "err" of the compiler says so.
+ */
+ngx_uint_t ngx_mtls_manager_label(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file, ngx_uint_t ntrusted);
+
+/* a CA file is about to have these tables; returns whether that is news */
+ngx_uint_t ngx_mtls_manager_renews(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file, ngx_mtls_manager_tables_t *tables,
+    ngx_uint_t fresh);
+
+/*
+ * Where no CA file is left to be compiled: drops those that have vanished,
+ * renews m->ca and has CRLs verified with it.
+ */
+void ngx_mtls_manager_settle(ngx_mtls_manager_t *m);
 
 
 #endif /* _NGX_MTLS_MANAGER_FILE_H_INCLUDED_ */

@@ -66,6 +66,11 @@ ngx_mtls_manager_takeover(ngx_mtls_manager_t *m)
 
     m->generation = old->generation;
     m->cold = 0;
+    m->unsettled = 1;
+
+    /* the words of a manager that was killed before it could raise them */
+
+    ngx_memcpy(m->words, old->words, sizeof(m->words));
 
     source = m->sources.elts;
 
@@ -83,6 +88,7 @@ ngx_mtls_manager_inherit(ngx_mtls_manager_t *m,
 {
     ngx_uint_t                i, n;
     ngx_mtls_slot_t          *slot;
+    ngx_mtls_attempted_t     *attempted;
     ngx_mtls_manager_file_t  *file;
 
     /* once to count, once to copy */
@@ -117,6 +123,11 @@ ngx_mtls_manager_inherit(ngx_mtls_manager_t *m,
         i = file->tables.n++;
 
         file->tables.headers[i] = *slot->table->header;
+
+        if (ngx_mtls_manager_is_ca(source) && file->tables.map == NULL) {
+            file->tables.map = ngx_mtls_table_ref(slot->table);
+        }
+
         ngx_memcpy(file->tables.made[i].name, slot->name,
                    NGX_MTLS_NAME_LEN + 1);
         ngx_memcpy(file->tables.made[i].hash, slot->hash, NGX_MTLS_HASH_LEN);
@@ -133,8 +144,11 @@ ngx_mtls_manager_inherit(ngx_mtls_manager_t *m,
         }
     }
 
-    if (ngx_mtls_manifest_attempted(old, source->conf->key)) {
+    attempted = ngx_mtls_manifest_attempted(old, source->conf->key);
+
+    if (attempted) {
         source->attempted = 1;
+        source->since = attempted->since;
         m->unattempted--;
     }
 }
@@ -149,6 +163,7 @@ void
 ngx_mtls_manager_publish(ngx_mtls_manager_t *m)
 {
     ngx_int_t         rc;
+    ngx_msec_t        wait;
     ngx_pool_t       *pool;
     ngx_mtls_error_t  err;
 
@@ -158,10 +173,14 @@ ngx_mtls_manager_publish(ngx_mtls_manager_t *m)
         return;
     }
 
-    if (m->compiler.pid || !ngx_queue_empty(&m->pending)) {
+    if (m->compiler.pid
+        || !ngx_queue_empty(&m->cas)
+        || !ngx_queue_empty(&m->crls))
+    {
+        wait = m->trust ? NGX_MTLS_MANAGER_TOGETHER : NGX_MTLS_MANAGER_BATCH;
 
         if ((m->cold && m->unattempted)
-            || !ngx_mtls_manager_due(m->since + NGX_MTLS_MANAGER_BATCH))
+            || !ngx_mtls_manager_due(m->since + wait))
         {
             return;
         }
@@ -188,6 +207,7 @@ ngx_mtls_manager_publish(ngx_mtls_manager_t *m)
         m->publish_tries = 0;
         m->cold = 0;
         m->changed = 0;
+        m->trust = 0;
         m->renew = 0;
 
         return;
@@ -211,11 +231,13 @@ static ngx_int_t
 ngx_mtls_manager_write(ngx_mtls_manager_t *m, ngx_pool_t *pool,
     ngx_mtls_error_t *err)
 {
-    ngx_uint_t            i;
-    ngx_mtls_zone_t      *zone;
-    ngx_mtls_manifest_t   manifest;
+    ngx_uint_t                  i;
+    ngx_mtls_zone_t            *zone;
+    ngx_mtls_manifest_t         manifest;
+    ngx_mtls_manager_source_t  *source;
 
     zone = ngx_mtls_zone(m->conf->shm_zone);
+    source = m->sources.elts;
 
     ngx_memzero(&manifest, sizeof(ngx_mtls_manifest_t));
 
@@ -223,11 +245,18 @@ ngx_mtls_manager_write(ngx_mtls_manager_t *m, ngx_pool_t *pool,
                                   m->generation) + 1;
 
     for (i = 0; i < NGX_MTLS_WORDS; i++) {
-        manifest.words[i] = zone->words[i];
+        manifest.words[i] = ngx_max(zone->words[i], m->words[i]);
     }
 
     if (m->changed) {
         manifest.words[NGX_MTLS_WORD_CRL]++;
+    }
+
+    for (i = 0; i < m->sources.nelts; i++) {
+        if (source[i].changed && ngx_mtls_manager_live(m, &source[i])) {
+            manifest.words[NGX_MTLS_WORD_TRUST]++;
+            break;
+        }
     }
 
     if (ngx_mtls_manager_collect(m, pool, &manifest) != NGX_OK) {
@@ -241,6 +270,13 @@ ngx_mtls_manager_write(ngx_mtls_manager_t *m, ngx_pool_t *pool,
     }
 
     m->generation = manifest.generation;
+
+    for (i = 0; i < m->sources.nelts; i++) {
+        if (source[i].changed && ngx_mtls_manager_live(m, &source[i])) {
+            source[i].since = manifest.generation;
+            source[i].changed = 0;
+        }
+    }
 
     for (i = 0; i < NGX_MTLS_WORDS; i++) {
         __atomic_store_n(&zone->words[i], manifest.words[i],
@@ -267,6 +303,7 @@ ngx_mtls_manager_collect(ngx_mtls_manager_t *m, ngx_pool_t *pool,
     ngx_array_t                 slots;
     ngx_queue_t                *q;
     ngx_mtls_slot_t            *slot;
+    ngx_mtls_attempted_t       *attempted;
     ngx_mtls_manager_file_t    *file;
     ngx_mtls_manager_source_t  *source;
 
@@ -285,8 +322,14 @@ ngx_mtls_manager_collect(ngx_mtls_manager_t *m, ngx_pool_t *pool,
     for (i = 0; i < m->sources.nelts; i++) {
 
         if (source[i].attempted) {
-            ngx_memcpy(manifest->attempted[manifest->nattempted++].key,
-                       source[i].conf->key, NGX_MTLS_HASH_LEN);
+            attempted = &manifest->attempted[manifest->nattempted++];
+
+            ngx_memcpy(attempted->key, source[i].conf->key,
+                       NGX_MTLS_HASH_LEN);
+
+            attempted->since = (source[i].changed
+                                && ngx_mtls_manager_live(m, &source[i]))
+                               ? manifest->generation : source[i].since;
         }
 
         for (q = ngx_queue_head(&source[i].files);

@@ -19,13 +19,19 @@
 static ngx_int_t ngx_mtls_manager_place(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file, ngx_mtls_manager_tables_t *tables,
     ngx_uint_t *fresh);
+static void ngx_mtls_manager_unplace(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file);
 static ngx_int_t ngx_mtls_manager_rename(ngx_mtls_manager_t *m,
-    ngx_mtls_made_t *made, ngx_mtls_table_header_t *header);
+    ngx_mtls_made_t *made, ngx_mtls_manager_tables_t *tables, ngx_uint_t n);
 static ngx_uint_t ngx_mtls_manager_find(ngx_mtls_manager_tables_t *tables,
     u_char *name);
 static void ngx_mtls_manager_path(ngx_mtls_manager_t *m, u_char *name,
     char *suffix, u_char *path);
-static void ngx_mtls_manager_loaded(ngx_mtls_manager_t *m,
+static ngx_uint_t ngx_mtls_manager_loaded(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file, ngx_mtls_manager_tables_t *tables);
+static void ngx_mtls_manager_again(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file);
+static void ngx_mtls_manager_loaded_crl(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file, ngx_mtls_table_header_t *header);
 static void ngx_mtls_manager_number(u_char *buf,
     ngx_mtls_table_header_t *header);
@@ -35,40 +41,49 @@ static void ngx_mtls_manager_time(u_char *buf, int64_t time);
 ngx_int_t
 ngx_mtls_manager_accept(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
 {
-    ngx_uint_t                 i, fresh;
+    ngx_uint_t                 fresh, news;
     ngx_mtls_manager_tables_t  tables;
 
     if (ngx_mtls_manager_tables(m, &tables, m->compiler.nmade) != NGX_OK) {
-        return ngx_mtls_error(&m->compiler.err, "CRL file \"%V\": out of "
-                              "memory", &file->node.str);
+        return ngx_mtls_error(&m->compiler.err, "%s file \"%V\": out of "
+                              "memory",
+                              ngx_mtls_manager_is_ca(file->source) ? "CA"
+                                                                   : "CRL",
+                              &file->node.str);
     }
 
     if (ngx_mtls_manager_place(m, file, &tables, &fresh) != NGX_OK) {
-        ngx_free(tables.headers);
+        ngx_mtls_manager_tables_free(&tables);
         return NGX_ERROR;
     }
 
-    if (fresh || tables.n != file->tables.n) {
-        m->changed = 1;
-        ngx_mtls_manager_renew(m);
+    if (ngx_mtls_manager_is_ca(file->source)) {
 
-        for (i = 0; i < tables.n; i++) {
-            if (ngx_mtls_manager_find(&file->tables, tables.made[i].name)
-                == file->tables.n)
-            {
-                ngx_mtls_manager_loaded(m, file, &tables.headers[i]);
-            }
+        file->needed = !ngx_mtls_manager_label(m, file,
+                                               tables.headers[0].ntrusted);
+        if (file->needed) {
+            ngx_mtls_manager_unplace(m, file);
+            ngx_mtls_manager_tables_free(&tables);
+            return NGX_DECLINED;
         }
 
-    } else if (file->bad || file->gone) {
-        ngx_log_error(NGX_LOG_NOTICE, m->log, 0,
-                      "mtls_crl: CRL file \"%V\" is good again",
-                      &file->node.str);
+        news = ngx_mtls_manager_renews(m, file, &tables, fresh);
+
+    } else {
+
+        if (fresh || tables.n != file->tables.n) {
+            m->changed = 1;
+            ngx_mtls_manager_renew(m);
+        }
+
+        news = ngx_mtls_manager_loaded(m, file, &tables);
     }
 
-    if (file->tables.headers) {
-        ngx_free(file->tables.headers);
+    if (!news && (file->bad || file->gone)) {
+        ngx_mtls_manager_again(m, file);
     }
+
+    ngx_mtls_manager_tables_free(&file->tables);
 
     file->tables = tables;
     file->good = file->stat;
@@ -76,6 +91,7 @@ ngx_mtls_manager_accept(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
     file->tries = 0;
     file->bad = 0;
     file->gone = 0;
+    file->own = 1;
 
     ngx_mtls_manager_stale(m, file);
 
@@ -103,8 +119,22 @@ ngx_mtls_manager_tables(ngx_mtls_manager_t *m,
 
     tables->stale = p;
     tables->n = 0;
+    tables->map = NULL;
 
     return NGX_OK;
+}
+
+
+void
+ngx_mtls_manager_tables_free(ngx_mtls_manager_tables_t *tables)
+{
+    if (tables->map) {
+        ngx_mtls_table_close(tables->map);
+    }
+
+    if (tables->headers) {
+        ngx_free(tables->headers);
+    }
 }
 
 
@@ -131,6 +161,10 @@ ngx_mtls_manager_place(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
 
         n = ngx_mtls_manager_find(&file->tables, made[i].name);
 
+        if (n < file->tables.n && file->tables.map) {
+            tables->map = ngx_mtls_table_ref(file->tables.map);
+        }
+
         if (n < file->tables.n) {
             tables->headers[i] = file->tables.headers[n];
             tables->made[i] = file->tables.made[n];
@@ -141,7 +175,7 @@ ngx_mtls_manager_place(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
             continue;
         }
 
-        rc = ngx_mtls_manager_rename(m, &made[i], &tables->headers[i]);
+        rc = ngx_mtls_manager_rename(m, &made[i], tables, i);
 
         if (rc != NGX_OK) {
             break;
@@ -156,6 +190,23 @@ ngx_mtls_manager_place(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
         return NGX_OK;
     }
 
+    ngx_mtls_manager_unplace(m, file);
+
+    return NGX_ERROR;
+}
+
+
+/* removes what the compiler has made, but for what the file has already */
+
+static void
+ngx_mtls_manager_unplace(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
+{
+    u_char            path[NGX_MAX_PATH];
+    ngx_uint_t        i;
+    ngx_mtls_made_t  *made;
+
+    made = m->compiler.made;
+
     for (i = 0; i < m->compiler.nmade; i++) {
         ngx_mtls_manager_path(m, made[i].name, ".tmp", path);
         (void) unlink((char *) path);
@@ -167,14 +218,14 @@ ngx_mtls_manager_place(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
             (void) unlink((char *) path);
         }
     }
-
-    return NGX_ERROR;
 }
 
 
+/* tables of CAs stay mapped: CRLs are verified with what they say */
+
 static ngx_int_t
 ngx_mtls_manager_rename(ngx_mtls_manager_t *m, ngx_mtls_made_t *made,
-    ngx_mtls_table_header_t *header)
+    ngx_mtls_manager_tables_t *tables, ngx_uint_t n)
 {
     u_char             path[NGX_MAX_PATH], temp[NGX_MAX_PATH];
     ngx_str_t          name;
@@ -202,7 +253,12 @@ ngx_mtls_manager_rename(ngx_mtls_manager_t *m, ngx_mtls_made_t *made,
         return NGX_ERROR;
     }
 
-    *header = *table->header;
+    tables->headers[n] = *table->header;
+
+    if (table->header->kind == NGX_MTLS_TABLE_CA && tables->map == NULL) {
+        tables->map = table;
+        return NGX_OK;
+    }
 
     ngx_mtls_table_close(table);
 
@@ -239,9 +295,57 @@ ngx_mtls_manager_path(ngx_mtls_manager_t *m, u_char *name, char *suffix,
 }
 
 
-static void
+/* says which CRLs are new; one that was only verified anew is not */
+
+static ngx_uint_t
 ngx_mtls_manager_loaded(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
-    ngx_mtls_table_header_t *header)
+    ngx_mtls_manager_tables_t *tables)
+{
+    ngx_uint_t  i, j, news;
+
+    news = 0;
+
+    for (i = 0; i < tables->n; i++) {
+
+        for (j = 0; j < file->tables.n; j++) {
+            if (ngx_memcmp(tables->headers[i].source_hash,
+                           file->tables.headers[j].source_hash,
+                           NGX_MTLS_HASH_LEN)
+                == 0)
+            {
+                break;
+            }
+        }
+
+        if (j == file->tables.n) {
+            ngx_mtls_manager_loaded_crl(m, file, &tables->headers[i]);
+            news = 1;
+        }
+    }
+
+    return news;
+}
+
+
+static void
+ngx_mtls_manager_again(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
+{
+    if (ngx_mtls_manager_is_ca(file->source)) {
+        ngx_log_error(NGX_LOG_NOTICE, m->log, 0,
+                      "mtls_ca: CA file \"%V\" is good again",
+                      &file->node.str);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_NOTICE, m->log, 0,
+                  "mtls_crl: CRL file \"%V\" is good again",
+                  &file->node.str);
+}
+
+
+static void
+ngx_mtls_manager_loaded_crl(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file, ngx_mtls_table_header_t *header)
 {
     u_char  number[NGX_MTLS_MANAGER_TEXT], next[NGX_MTLS_MANAGER_TEXT];
 
@@ -317,6 +421,10 @@ ngx_mtls_manager_stale(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
     ngx_mtls_table_header_t  *header;
 
     now = ngx_time();
+
+    if (ngx_mtls_manager_is_ca(file->source)) {
+        return;
+    }
 
     for (i = 0; i < file->tables.n; i++) {
         header = &file->tables.headers[i];
