@@ -262,7 +262,9 @@ ngx_mtls_manager_renews(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
     live = ngx_mtls_manager_live(m, source);
     same = list && ngx_mtls_manager_same(list, tables);
 
-    news = fresh || (!live && list && !same);
+    /* a first table that says what workers have from the master is no news */
+
+    news = (!live && list) ? !same : fresh;
 
     if (news) {
         source->changed = 1;
