@@ -114,7 +114,7 @@ sub quotes {
                grep { !/^\(/ && !/^(?:worker|cache manager) process/ }
                map { /`([^`]*…[^`]*)`/g } @log;
 
-    $line{$_ =~ s/\s+/ /gr} = 1 for $part =~ /`(mtls(?:_crl)?: [^`]*)`/g;
+    $line{$_ =~ s/\s+/ /gr} = 1 for $part =~ /`(mtls(?:_crl|_ca)?: [^`]*)`/g;
 
     cmp_ok(scalar keys %line, '>', 10, 'lines are quoted');
     ok(best($_), "quoted as it is in the code: $_") for sort keys %line;
