@@ -408,35 +408,41 @@ static void
 ngx_http_mtls_log_refusal(ngx_http_request_t *r,
     ngx_http_mtls_record_t *record)
 {
-    u_char                hex[2 * NGX_MTLS_HASH_LEN], *last;
+    u_char               *last;
     ngx_mtls_decision_t  *d;
+    u_char                cert[sizeof("certificate sha256:")
+                               + 2 * NGX_MTLS_HASH_LEN];
 
     if (!(r->connection->log->log_level >= NGX_LOG_INFO)) {
         return;
     }
 
     d = &record->decision;
-    last = hex;
 
     if (record->verdict) {
-        last = ngx_hex_dump(hex, record->verdict->session->cert.fingerprint,
+        last = ngx_cpymem(cert, "certificate sha256:",
+                          sizeof("certificate sha256:") - 1);
+        last = ngx_hex_dump(last, record->verdict->session->cert.fingerprint,
                             NGX_MTLS_HASH_LEN);
+
+    } else {
+        last = ngx_cpymem(cert, "no certificate", sizeof("no certificate") - 1);
     }
 
     if (d->rule) {
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                      "mtls: %V, reason \"%V\", rule %V:%ui, "
-                      "certificate sha256:%*s",
+                      "mtls: %V, reason \"%V\", rule %V:%ui, %*s",
                       ngx_mtls_action_name(d->action),
                       ngx_mtls_reason_name(d->reason), &d->rule->file,
-                      d->rule->line, (size_t) (last - hex), hex);
+                      d->rule->line, (size_t) (last - cert), cert);
         return;
     }
 
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                  "mtls: %V, reason \"%V\", certificate sha256:%*s",
+                  "mtls: %V, reason \"%V\", %*s",
                   ngx_mtls_action_name(d->action),
-                  ngx_mtls_reason_name(d->reason), (size_t) (last - hex), hex);
+                  ngx_mtls_reason_name(d->reason), (size_t) (last - cert),
+                  cert);
 }
 
 
