@@ -432,9 +432,12 @@ ngx_mtls_manager_reset(ngx_mtls_manager_t *m)
         source[i].issuer_known = 0;
         source[i].changed = 0;
         source[i].since = 0;
+        source[i].retired = 0;
     }
 
     m->unattempted = m->sources.nelts;
+
+    ngx_mtls_manager_unretire(m);
 
     ngx_mtls_ca_free(m->ca);
     m->ca = ngx_mtls_ca_ref(m->conf->configured);
@@ -505,6 +508,11 @@ ngx_mtls_manager_adopt(ngx_mtls_conf_t *conf, ngx_mtls_zone_t *zone,
 
         rc = ngx_mtls_manifest_read(&conf->dir, zone, &conf->sources,
                                     conf->manifest, ngx_cycle->log, &m, &err);
+    }
+
+    if (rc == NGX_OK && ngx_mtls_manager_outdated(conf, m)) {
+        ngx_mtls_manifest_destroy(m);
+        rc = NGX_AGAIN;
     }
 
     ca = NULL;

@@ -366,6 +366,7 @@ ngx_mtls_manager_check(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
     if (file->known
         && !ngx_mtls_source_changed(&file->stat, file->taken, &now))
     {
+        ngx_mtls_manager_tried(m, file);
         return;
     }
 

@@ -35,6 +35,8 @@ typedef struct {
     time_t                         issuer_taken;
 
     uint64_t                       since;      /* of CAs: as the manifest's */
+    uint64_t                       retired;    /* the same, until the first */
+    int64_t                        until;      /* attempt has ended */
 
     unsigned                       polled:1;
     unsigned                       attempted:1;
@@ -120,6 +122,8 @@ struct ngx_mtls_manager_s {
 
     ngx_mtls_ca_t                 *ca;         /* what CRLs are verified with;
                                                   a reference */
+
+    ngx_mtls_manifest_t           *retired;    /* sources of others, or NULL */
 
     ngx_atomic_uint_t              generation; /* last known to be written */
     ngx_atomic_uint_t              words[NGX_MTLS_WORDS]; /* that were there */
@@ -250,6 +254,27 @@ ngx_uint_t ngx_mtls_manager_renews(ngx_mtls_manager_t *m,
  * renews m->ca and has CRLs verified with it.
  */
 void ngx_mtls_manager_settle(ngx_mtls_manager_t *m);
+
+/*
+ * What earlier managers have published is lost: where it was something else
+ * than the configuration has read, all sources of CAs count as changed.
+ */
+void ngx_mtls_manager_distrust(ngx_mtls_manager_t *m);
+
+/*
+ * Keeps of a manifest, which is the manager's then, what is not of this
+ * configuration; forgets that; and what was kept for long enough.
+ */
+void ngx_mtls_manager_retire(ngx_mtls_manager_t *m, ngx_mtls_manifest_t *old);
+void ngx_mtls_manager_unretire(ngx_mtls_manager_t *m);
+void ngx_mtls_manager_expire(ngx_mtls_manager_t *m);
+
+/*
+ * For a worker: whether the manifest has a source of CRLs only as it was when
+ * an earlier configuration had it
+ */
+ngx_uint_t ngx_mtls_manager_outdated(ngx_mtls_conf_t *conf,
+    ngx_mtls_manifest_t *m);
 
 
 #endif /* _NGX_MTLS_MANAGER_FILE_H_INCLUDED_ */

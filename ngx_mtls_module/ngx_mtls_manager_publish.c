@@ -23,6 +23,12 @@ static ngx_int_t ngx_mtls_manager_write(ngx_mtls_manager_t *m,
     ngx_pool_t *pool, ngx_mtls_error_t *err);
 static ngx_int_t ngx_mtls_manager_collect(ngx_mtls_manager_t *m,
     ngx_pool_t *pool, ngx_mtls_manifest_t *manifest);
+static void ngx_mtls_manager_put_source(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_source_t *source, ngx_mtls_manifest_t *manifest);
+static ngx_int_t ngx_mtls_manager_put_slots(ngx_mtls_manager_source_t *source,
+    ngx_array_t *slots);
+static ngx_int_t ngx_mtls_manager_names(ngx_mtls_manager_t *m,
+    ngx_array_t *names);
 static ngx_uint_t ngx_mtls_manager_named(void *data, u_char *name);
 static int ngx_mtls_manager_cmp_name(const void *one, const void *two);
 
@@ -61,10 +67,12 @@ ngx_mtls_manager_takeover(ngx_mtls_manager_t *m)
                           err.len, err.text);
         }
 
+        ngx_mtls_manager_distrust(m);
+
         return;
     }
 
-    m->generation = old->generation;
+    m->generation = ngx_max(m->generation, old->generation);
     m->cold = 0;
     m->unsettled = 1;
 
@@ -78,7 +86,7 @@ ngx_mtls_manager_takeover(ngx_mtls_manager_t *m)
         ngx_mtls_manager_inherit(m, &source[i], old);
     }
 
-    ngx_mtls_manifest_destroy(old);
+    ngx_mtls_manager_retire(m, old);
 }
 
 
@@ -90,6 +98,25 @@ ngx_mtls_manager_inherit(ngx_mtls_manager_t *m,
     ngx_mtls_slot_t          *slot;
     ngx_mtls_attempted_t     *attempted;
     ngx_mtls_manager_file_t  *file;
+
+    attempted = ngx_mtls_manifest_attempted(old, source->conf->key);
+
+    if (attempted) {
+        source->since = attempted->since;
+
+        if (attempted->retired
+            && attempted->retired <= m->conf->read_generation)
+        {
+            /* nobody has looked at it since then */
+
+            source->retired = attempted->retired;
+            source->until = attempted->until;
+
+        } else {
+            source->attempted = 1;
+            m->unattempted--;
+        }
+    }
 
     /* once to count, once to copy */
 
@@ -137,19 +164,11 @@ ngx_mtls_manager_inherit(ngx_mtls_manager_t *m,
         file->good = slot->stat;
         file->good_taken = slot->taken;
         file->known = 1;
-        file->tried = 1;
+        file->tried = source->attempted;
 
         if (file->tables.n == file->tries) {
             file->tries = 0;
         }
-    }
-
-    attempted = ngx_mtls_manifest_attempted(old, source->conf->key);
-
-    if (attempted) {
-        source->attempted = 1;
-        source->since = attempted->since;
-        m->unattempted--;
     }
 }
 
@@ -301,14 +320,13 @@ ngx_mtls_manager_collect(ngx_mtls_manager_t *m, ngx_pool_t *pool,
 {
     ngx_uint_t                  i, n;
     ngx_array_t                 slots;
-    ngx_queue_t                *q;
     ngx_mtls_slot_t            *slot;
-    ngx_mtls_attempted_t       *attempted;
-    ngx_mtls_manager_file_t    *file;
     ngx_mtls_manager_source_t  *source;
 
-    manifest->attempted = ngx_pcalloc(pool, (m->sources.nelts + 1)
-                                            * sizeof(ngx_mtls_attempted_t));
+    n = m->sources.nelts + (m->retired ? m->retired->nattempted : 0);
+
+    manifest->attempted = ngx_pcalloc(pool,
+                                      (n + 1) * sizeof(ngx_mtls_attempted_t));
 
     if (manifest->attempted == NULL
         || ngx_array_init(&slots, pool, 16, sizeof(ngx_mtls_slot_t))
@@ -320,51 +338,98 @@ ngx_mtls_manager_collect(ngx_mtls_manager_t *m, ngx_pool_t *pool,
     source = m->sources.elts;
 
     for (i = 0; i < m->sources.nelts; i++) {
+        ngx_mtls_manager_put_source(m, &source[i], manifest);
 
-        if (source[i].attempted) {
-            attempted = &manifest->attempted[manifest->nattempted++];
+        if (ngx_mtls_manager_put_slots(&source[i], &slots) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
 
-            ngx_memcpy(attempted->key, source[i].conf->key,
-                       NGX_MTLS_HASH_LEN);
+    if (m->retired) {
 
-            attempted->since = (source[i].changed
-                                && ngx_mtls_manager_live(m, &source[i]))
-                               ? manifest->generation : source[i].since;
+        for (i = 0; i < m->retired->nattempted; i++) {
+            manifest->attempted[manifest->nattempted++] =
+                                                     m->retired->attempted[i];
         }
 
-        for (q = ngx_queue_head(&source[i].files);
-             q != ngx_queue_sentinel(&source[i].files);
-             q = ngx_queue_next(q))
-        {
-            file = ngx_queue_data(q, ngx_mtls_manager_file_t, link);
-
-            for (n = 0; n < file->tables.n; n++) {
-                slot = ngx_array_push(&slots);
-                if (slot == NULL) {
-                    return NGX_ERROR;
-                }
-
-                ngx_memzero(slot, sizeof(ngx_mtls_slot_t));
-
-                ngx_memcpy(slot->source, source[i].conf->key,
-                           NGX_MTLS_HASH_LEN);
-                ngx_memcpy(slot->file, file->key, NGX_MTLS_HASH_LEN);
-                ngx_memcpy(slot->hash, file->tables.made[n].hash,
-                           NGX_MTLS_HASH_LEN);
-                ngx_memcpy(slot->name, file->tables.made[n].name,
-                           NGX_MTLS_NAME_LEN + 1);
-
-                slot->path = file->node.str;
-                slot->grace = source[i].conf->grace;
-                slot->max_age = source[i].conf->max_age;
-                slot->stat = file->good;
-                slot->taken = file->good_taken;
+        for (i = 0; i < m->retired->nslots; i++) {
+            slot = ngx_array_push(&slots);
+            if (slot == NULL) {
+                return NGX_ERROR;
             }
+
+            *slot = m->retired->slots[i];
         }
     }
 
     manifest->slots = slots.elts;
     manifest->nslots = slots.nelts;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_mtls_manager_put_source(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_source_t *source, ngx_mtls_manifest_t *manifest)
+{
+    ngx_mtls_attempted_t  *attempted;
+
+    if (!source->attempted && !source->retired) {
+        return;
+    }
+
+    attempted = &manifest->attempted[manifest->nattempted++];
+
+    ngx_memcpy(attempted->key, source->conf->key, NGX_MTLS_HASH_LEN);
+
+    attempted->since = (source->changed && ngx_mtls_manager_live(m, source))
+                       ? manifest->generation : source->since;
+
+    if (!source->attempted) {
+        attempted->retired = source->retired;
+        attempted->until = source->until;
+    }
+}
+
+
+static ngx_int_t
+ngx_mtls_manager_put_slots(ngx_mtls_manager_source_t *source,
+    ngx_array_t *slots)
+{
+    ngx_uint_t                n;
+    ngx_queue_t              *q;
+    ngx_mtls_slot_t          *slot;
+    ngx_mtls_manager_file_t  *file;
+
+    for (q = ngx_queue_head(&source->files);
+         q != ngx_queue_sentinel(&source->files);
+         q = ngx_queue_next(q))
+    {
+        file = ngx_queue_data(q, ngx_mtls_manager_file_t, link);
+
+        for (n = 0; n < file->tables.n; n++) {
+            slot = ngx_array_push(slots);
+            if (slot == NULL) {
+                return NGX_ERROR;
+            }
+
+            ngx_memzero(slot, sizeof(ngx_mtls_slot_t));
+
+            ngx_memcpy(slot->source, source->conf->key, NGX_MTLS_HASH_LEN);
+            ngx_memcpy(slot->file, file->key, NGX_MTLS_HASH_LEN);
+            ngx_memcpy(slot->hash, file->tables.made[n].hash,
+                       NGX_MTLS_HASH_LEN);
+            ngx_memcpy(slot->name, file->tables.made[n].name,
+                       NGX_MTLS_NAME_LEN + 1);
+
+            slot->path = file->node.str;
+            slot->grace = source->conf->grace;
+            slot->max_age = source->conf->max_age;
+            slot->stat = file->good;
+            slot->taken = file->good_taken;
+        }
+    }
 
     return NGX_OK;
 }
@@ -414,15 +479,16 @@ ngx_mtls_manager_mend(ngx_mtls_manager_t *m)
 void
 ngx_mtls_manager_sweep(ngx_mtls_manager_t *m)
 {
-    u_char                     *name;
-    ngx_uint_t                  i, n;
-    ngx_pool_t                 *pool;
-    ngx_array_t                 names;
-    ngx_queue_t                *q;
-    ngx_mtls_manager_file_t    *file;
-    ngx_mtls_manager_source_t  *source;
+    ngx_pool_t   *pool;
+    ngx_array_t   names;
 
     if (m->renew || m->compiler.pid || !ngx_mtls_manager_due(m->sweep)) {
+        return;
+    }
+
+    ngx_mtls_manager_expire(m);
+
+    if (m->renew) {
         return;
     }
 
@@ -433,43 +499,68 @@ ngx_mtls_manager_sweep(ngx_mtls_manager_t *m)
         return;
     }
 
-    if (ngx_array_init(&names, pool, 16, NGX_MTLS_NAME_LEN) != NGX_OK) {
-        goto done;
+    if (ngx_array_init(&names, pool, 16, NGX_MTLS_NAME_LEN) == NGX_OK
+        && ngx_mtls_manager_names(m, &names) == NGX_OK)
+    {
+        ngx_mtls_run_sweep(&m->conf->dir, ngx_mtls_manager_named, &names);
+        ngx_mtls_run_clean(&m->conf->state_path->name, &m->conf->dir, m->log);
+    }
+
+    ngx_destroy_pool(pool);
+}
+
+
+/* of the tables that the manifest names, sorted */
+
+static ngx_int_t
+ngx_mtls_manager_names(ngx_mtls_manager_t *m, ngx_array_t *names)
+{
+    u_char                     *name;
+    ngx_uint_t                  i;
+    ngx_array_t                 slots;
+    ngx_mtls_slot_t            *slot;
+    ngx_mtls_manager_source_t  *source;
+
+    if (ngx_array_init(&slots, names->pool, 16, sizeof(ngx_mtls_slot_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     source = m->sources.elts;
 
     for (i = 0; i < m->sources.nelts; i++) {
-
-        for (q = ngx_queue_head(&source[i].files);
-             q != ngx_queue_sentinel(&source[i].files);
-             q = ngx_queue_next(q))
-        {
-            file = ngx_queue_data(q, ngx_mtls_manager_file_t, link);
-
-            for (n = 0; n < file->tables.n; n++) {
-                name = ngx_array_push(&names);
-                if (name == NULL) {
-                    goto done;
-                }
-
-                ngx_memcpy(name, file->tables.made[n].name,
-                           NGX_MTLS_NAME_LEN);
-            }
+        if (ngx_mtls_manager_put_slots(&source[i], &slots) != NGX_OK) {
+            return NGX_ERROR;
         }
     }
 
-    if (names.nelts) {
-        ngx_qsort(names.elts, names.nelts, NGX_MTLS_NAME_LEN,
+    slot = slots.elts;
+
+    for (i = 0; i < slots.nelts; i++) {
+        name = ngx_array_push(names);
+        if (name == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(name, slot[i].name, NGX_MTLS_NAME_LEN);
+    }
+
+    for (i = 0; m->retired && i < m->retired->nslots; i++) {
+        name = ngx_array_push(names);
+        if (name == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(name, m->retired->slots[i].name, NGX_MTLS_NAME_LEN);
+    }
+
+    if (names->nelts) {
+        ngx_qsort(names->elts, names->nelts, NGX_MTLS_NAME_LEN,
                   ngx_mtls_manager_cmp_name);
     }
 
-    ngx_mtls_run_sweep(&m->conf->dir, ngx_mtls_manager_named, &names);
-    ngx_mtls_run_clean(&m->conf->state_path->name, &m->conf->dir, m->log);
-
-done:
-
-    ngx_destroy_pool(pool);
+    return NGX_OK;
 }
 
 

@@ -30,6 +30,7 @@ static void ngx_mtls_manager_vanished(ngx_mtls_manager_t *m,
     ngx_mtls_manager_source_t *source);
 static ngx_uint_t ngx_mtls_manager_vanish(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file);
+static void ngx_mtls_manager_retrust(ngx_mtls_manager_t *m);
 static ngx_mtls_ca_t *ngx_mtls_manager_ca(ngx_mtls_manager_t *m,
     ngx_mtls_error_t *err);
 static void ngx_mtls_manager_verify(ngx_mtls_manager_t *m, ngx_uint_t changed);
@@ -262,21 +263,20 @@ ngx_mtls_manager_renews(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
     live = ngx_mtls_manager_live(m, source);
     same = list && ngx_mtls_manager_same(list, tables);
 
-    /* a first table that says what workers have from the master is no news */
+    /*
+     * A first table that says what workers have from the master is no news; a
+     * later one is, to those of the configuration before.
+     */
 
-    news = (!live && list) ? !same : fresh;
+    news = (!live && list) ? (!same || (fresh && file->tables.n)) : fresh;
 
     if (news) {
         source->changed = 1;
     }
 
     if (source->changed) {
-        m->trust = 1;
-        m->unsettled = 1;
-        ngx_mtls_manager_renew(m);
+        ngx_mtls_manager_retrust(m);
     }
-
-    /* what the configuration has just read needs no line */
 
     if (!news || (!live && same)) {
         return 0;
@@ -393,10 +393,42 @@ ngx_mtls_manager_vanish(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
                   &file->source->conf->label_name);
 
     file->source->changed = 1;
-    m->trust = 1;
-    ngx_mtls_manager_renew(m);
+    ngx_mtls_manager_retrust(m);
 
     return 1;
+}
+
+
+static void
+ngx_mtls_manager_retrust(ngx_mtls_manager_t *m)
+{
+    m->trust = 1;
+    m->unsettled = 1;
+
+    ngx_mtls_manager_renew(m);
+}
+
+
+void
+ngx_mtls_manager_distrust(ngx_mtls_manager_t *m)
+{
+    ngx_uint_t                  i;
+    ngx_mtls_zone_t            *zone;
+    ngx_mtls_manager_source_t  *source;
+
+    zone = ngx_mtls_zone(m->conf->shm_zone);
+
+    if (zone->words[NGX_MTLS_WORD_TRUST] == m->conf->read_trust) {
+        return;
+    }
+
+    source = m->sources.elts;
+
+    for (i = 0; i < m->sources.nelts; i++) {
+        source[i].changed = ngx_mtls_manager_is_ca(&source[i]);
+    }
+
+    ngx_mtls_manager_retrust(m);
 }
 
 

@@ -46,6 +46,13 @@ typedef struct {
     u_char                         key[NGX_MTLS_HASH_LEN];
     uint64_t                       since;       /* generation in which its
                                                    tables changed last */
+
+    /*
+     * 0, or the first generation of a configuration that does not have the
+     * source: what there is of it is for workers of earlier ones, "until" (s)
+     */
+    uint64_t                       retired;
+    int64_t                        until;
 } ngx_mtls_attempted_t;
 
 

@@ -15,7 +15,7 @@
 
 
 #define NGX_MTLS_MANIFEST_MAGIC    "MTLSMAN"   /* with its NUL: 8 octets */
-#define NGX_MTLS_MANIFEST_VERSION  2
+#define NGX_MTLS_MANIFEST_VERSION  3
 
 /* octets; room for some 100,000 files */
 #define NGX_MTLS_MANIFEST_MAX      (64 * 1024 * 1024)
