@@ -7,10 +7,10 @@
  * usage: crlbench CA.pem CRL DIR [ROUNDS [PROBES]]
  *
  * The table is written to DIR and removed.  In each round it is made and each
- * kind of lookup done PROBES (1,000,000) times.  What is printed is the least of
- * ROUNDS (3), of lookups that of 100,000 in a row; where a bar for a million
- * entries is not held, the least of some rounds more: other work on the machine
- * takes time and memory from us.  The status is 1 if one is still not held.
+ * kind of lookup done PROBES (1,000,000) times.  What is printed is the least
+ * of ROUNDS (3), of lookups that of 100,000 in a row; where a bar for a million
+ * entries is not held, the least of some rounds more: other work takes time and
+ * memory from us.  The status is 1 if one is still not held.
  */
 
 
