@@ -131,7 +131,6 @@ ngx_mtls_ca_list_item(X509 *x509, ngx_uint_t partial,
 
     record->len = len;
     record->size = size;
-    record->anchor = (partial || X509_self_signed(x509, 1) == 1);
 
     if (ngx_mtls_ca_list_hashes(x509, item, err) != NGX_OK) {
         return NGX_ERROR;
@@ -149,6 +148,8 @@ ngx_mtls_ca_list_item(X509 *x509, ngx_uint_t partial,
 
     if (rc == NGX_OK) {
         ngx_memcpy(record->subject, cert.subject, NGX_MTLS_HASH_LEN);
+
+        record->anchor = (partial || X509_self_signed(x509, 1) == 1);
     }
 
     ngx_destroy_pool(pool);
