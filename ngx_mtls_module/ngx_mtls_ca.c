@@ -205,18 +205,16 @@ ngx_mtls_ca_cert_parse(ngx_pool_t *pool, ngx_str_t *der,
     cert->refs = 0;
 
     rc = ngx_mtls_certificate_parse(pool, der, fingerprint, &cert->facts, err);
-    if (rc != NGX_OK) {
-        return rc;
+
+    if (rc == NGX_OK) {
+        rc = ngx_mtls_name_hash(pool, &cert->facts.subject, cert->subject);
     }
 
-    if (ngx_mtls_name_hash(pool, &cert->facts.subject, cert->subject)
-        != NGX_OK)
-    {
+    if (rc == NGX_ERROR) {
         (void) ngx_mtls_error(err, "out of memory");
-        return NGX_ERROR;
     }
 
-    return NGX_OK;
+    return rc;
 }
 
 
