@@ -37,8 +37,8 @@ static ngx_int_t ngx_mtls_ca_digest_make(ngx_mtls_ca_t *ca);
 static int ngx_libc_cdecl ngx_mtls_ca_cmp(const void *one, const void *two);
 static void ngx_mtls_ca_share(ngx_mtls_ca_entry_t *entry,
     ngx_mtls_ca_t *previous);
-static ngx_mtls_ca_loaded_t *ngx_mtls_ca_parse(ngx_mtls_ca_entry_t *entry,
-    ngx_pool_t *pool);
+static ngx_int_t ngx_mtls_ca_parse(ngx_mtls_ca_entry_t *entry,
+    ngx_pool_t *pool, ngx_mtls_ca_loaded_t **out);
 static void ngx_mtls_ca_loaded_free(ngx_mtls_ca_loaded_t *loaded);
 
 
@@ -491,7 +491,9 @@ ngx_mtls_ca_share(ngx_mtls_ca_entry_t *entry, ngx_mtls_ca_t *previous)
 ngx_mtls_ca_cert_t *
 ngx_mtls_ca_loaded(ngx_mtls_ca_t *ca, ngx_mtls_ca_entry_t *entry)
 {
-    ngx_pool_t  *pool;
+    ngx_int_t              rc;
+    ngx_pool_t            *pool;
+    ngx_mtls_ca_loaded_t  *loaded;
 
     if (entry->loaded) {
         return &entry->loaded->cert;
@@ -508,43 +510,51 @@ ngx_mtls_ca_loaded(ngx_mtls_ca_t *ca, ngx_mtls_ca_entry_t *entry)
         return NULL;
     }
 
-    entry->loaded = ngx_mtls_ca_parse(entry, pool);
+    rc = ngx_mtls_ca_parse(entry, pool, &loaded);
 
-    if (entry->loaded == NULL) {
+    if (rc != NGX_OK) {
 
         if (ca->live) {
             ngx_destroy_pool(pool);
         }
 
-        entry->bad = 1;
+        /* memory may be there the next time */
+
+        entry->bad = (rc == NGX_DECLINED);
 
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "mtls_ca: a certificate of CA file \"%V\" cannot be "
-                      "used: out of memory, or its table is corrupt",
-                      entry->anchor.path);
+                      "used: %s", entry->anchor.path,
+                      entry->bad ? "its table is corrupt" : "out of memory");
         return NULL;
     }
 
     if (ca->live) {
-        entry->loaded->pool = pool;
+        loaded->pool = pool;
     }
 
+    entry->loaded = loaded;
     entry->anchor.cert = &entry->loaded->cert;
 
     return entry->anchor.cert;
 }
 
 
-static ngx_mtls_ca_loaded_t *
-ngx_mtls_ca_parse(ngx_mtls_ca_entry_t *entry, ngx_pool_t *pool)
+/* NGX_DECLINED: the octets are not those of the record; NGX_ERROR: no memory */
+
+static ngx_int_t
+ngx_mtls_ca_parse(ngx_mtls_ca_entry_t *entry, ngx_pool_t *pool,
+    ngx_mtls_ca_loaded_t **out)
 {
     u_char                *octets;
     const u_char          *p;
+    ngx_int_t              rc;
     ngx_str_t              der;
     ngx_mtls_error_t       err;
     ngx_mtls_ca_loaded_t  *loaded;
     ngx_mtls_ca_record_t  *record;
     u_char                 hash[NGX_MTLS_HASH_LEN];
+    u_char                 fingerprint[NGX_MTLS_HASH_LEN];
 
     record = entry->record;
     octets = entry->octets + record->offset;
@@ -552,11 +562,16 @@ ngx_mtls_ca_parse(ngx_mtls_ca_entry_t *entry, ngx_pool_t *pool)
     /* the octets of a table were not looked at before */
 
     if (ngx_mtls_sha256(octets, record->size, hash) != NGX_OK
-        || ngx_memcmp(hash, record->hash, NGX_MTLS_HASH_LEN) != 0
-        || ngx_mtls_sha256(octets, record->len, hash) != NGX_OK
-        || ngx_memcmp(hash, record->fingerprint, NGX_MTLS_HASH_LEN) != 0)
+        || ngx_mtls_sha256(octets, record->len, fingerprint) != NGX_OK)
     {
-        return NULL;
+        return NGX_ERROR;
+    }
+
+    if (ngx_memcmp(hash, record->hash, NGX_MTLS_HASH_LEN) != 0
+        || ngx_memcmp(fingerprint, record->fingerprint, NGX_MTLS_HASH_LEN)
+           != 0)
+    {
+        return NGX_DECLINED;
     }
 
     loaded = ngx_pcalloc(pool, sizeof(ngx_mtls_ca_loaded_t));
@@ -565,17 +580,16 @@ ngx_mtls_ca_parse(ngx_mtls_ca_entry_t *entry, ngx_pool_t *pool)
     der.data = ngx_pnalloc(pool, record->len);
 
     if (loaded == NULL || der.data == NULL) {
-        return NULL;
+        return NGX_ERROR;
     }
 
     ngx_memcpy(der.data, octets, record->len);
     ngx_memcpy(loaded->hash, record->hash, NGX_MTLS_HASH_LEN);
 
-    if (ngx_mtls_ca_cert_parse(pool, &der, record->fingerprint, &loaded->cert,
-                               &err)
-        != NGX_OK)
-    {
-        return NULL;
+    rc = ngx_mtls_ca_cert_parse(pool, &der, record->fingerprint, &loaded->cert,
+                                &err);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     p = octets;
@@ -586,12 +600,14 @@ ngx_mtls_ca_parse(ngx_mtls_ca_entry_t *entry, ngx_pool_t *pool)
 
     if (loaded->cert.x509 == NULL) {
         ERR_clear_error();
-        return NULL;
+        return NGX_ERROR;
     }
 
     loaded->refs = 1;
 
-    return loaded;
+    *out = loaded;
+
+    return NGX_OK;
 }
 
 
