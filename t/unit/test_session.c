@@ -8,6 +8,8 @@
 
 #include "tls.h"
 
+#include <ngx_mtls_ca_table.h>
+
 
 static void
 test_verdict(void **state)
@@ -154,6 +156,170 @@ test_verdict_anchor(void **state)
     ngx_mtls_verdict_free(v);
 
     tls_end(&t);
+}
+
+
+/* what is trusted in label "a" beside "other" is this from now on */
+
+static void
+live(pki_t **certs, ngx_uint_t n)
+{
+    char                 name[256];
+    ngx_str_t            file, path;
+    ngx_uint_t           nmade;
+    ngx_mtls_ca_t       *set;
+    ngx_mtls_job_t       job;
+    ngx_mtls_made_t     *made;
+    ngx_mtls_ca_part_t   part;
+
+    static ngx_uint_t    number;
+
+    ngx_memzero(&job, sizeof(ngx_mtls_job_t));
+    ngx_memzero(&part, sizeof(ngx_mtls_ca_part_t));
+
+    snprintf(name, sizeof(name), "live%u.pem", (unsigned) ++number);
+    path = pki_file(w.dir, name, certs, n);
+
+    job.path = path;
+    job.dir.data = (u_char *) w.dir;
+    job.dir.len = strlen(w.dir);
+
+    assert_int_equal(ngx_mtls_ca_compile(&job, w.pool, &made, &nmade, &w.err),
+                     NGX_OK);
+
+    snprintf(name, sizeof(name), "%s/%s.tmp", w.dir, made->name);
+    file.data = (u_char *) name;
+    file.len = strlen(name);
+
+    part.table = ngx_mtls_table_open(&file, job.run_id, made->hash, &w.err);
+    assert_non_null(part.table);
+    part.source = 0;
+    part.path = path;
+
+    set = ngx_mtls_ca_live(conf.configured, conf.ca, &part, 1, &shim_log,
+                           &w.err);
+    assert_non_null(set);
+    ngx_mtls_table_close(part.table);
+
+    ngx_mtls_ca_free(conf.ca);
+    conf.ca = set;
+    conf.generation = ++w.zone->generation;
+}
+
+
+/*
+ * A CA goes while a connection lasts: the next verdict knows, the one before
+ * is as it was for whoever has it, and its set is there as long.
+ */
+
+static void
+test_verdict_live(void **state)
+{
+    tls_t                t;
+    ngx_mtls_ca_t       *first;
+    ngx_mtls_anchor_t   *anchor;
+    ngx_mtls_verdict_t  *v, *same, *next;
+
+    trusted(TICKET_13, &other);
+    conf.ca = ngx_mtls_ca_ref(conf.configured);
+
+    live((pki_t *[]) { &root }, 1);
+    first = conf.ca;
+
+    tls_leaf(&t, NULL);
+    v = judge(&t);
+    assert_int_equal(v->chain, NGX_MTLS_CHAIN_OK);
+    assert_ptr_equal(v->ca, first);
+    assert_int_equal(v->nabove, 3);
+    anchor = v->anchor;
+    assert_memory_equal(anchor->fingerprint, v->session->facts.anchor, 32);
+
+    /* another CA comes: judged anew, with the certificates that there are */
+
+    live((pki_t *[]) { &root, &direct }, 2);
+    same = judge(&t);
+    assert_ptr_not_equal(same, v);
+    assert_ptr_equal(same->ca, conf.ca);
+    assert_int_equal(same->chain, NGX_MTLS_CHAIN_OK);
+    assert_ptr_not_equal(same->anchor, anchor);
+    assert_ptr_equal(same->anchor->cert, anchor->cert);
+    assert_ptr_equal(same->session, v->session);
+    ngx_mtls_verdict_free(same);
+
+    live((pki_t *[]) { &inter }, 1);
+    next = judge(&t);
+    assert_int_equal(next->chain, NGX_MTLS_CHAIN_WRONG_CA);
+    assert_null(next->anchor);
+    assert_int_equal(next->nabove, 0);
+    assert_int_equal(next->nrevocation, 0);
+    assert_int_equal(next->policy.ngroups, 0);
+    ngx_mtls_verdict_free(next);
+
+    /* and it comes back */
+
+    live((pki_t *[]) { &root }, 1);
+    next = judge(&t);
+    assert_int_equal(next->chain, NGX_MTLS_CHAIN_OK);
+    ngx_mtls_verdict_free(next);
+
+    live((pki_t *[]) { &inter }, 1);
+    tls_end(&t);
+    forget_intermediates();
+
+    assert_ptr_equal(v->anchor, anchor);
+    assert_ptr_equal(v->above[2], anchor->cert);
+    assert_int_equal(X509_cmp(anchor->cert->x509, root.x509), 0);
+    assert_int_equal(v->above[0]->facts.version, 3);
+    ngx_mtls_verdict_free(v);
+
+    /* neither resumed nor vouched for */
+
+    tls_leaf(&t, kept);
+    assert_int_equal(SSL_session_reused(t.server), 0);
+    assert_int_equal(get(&t)->status, NGX_MTLS_CHAIN_UNTRUSTED);
+    tls_end(&t);
+
+    ngx_mtls_ca_free(conf.ca);
+    conf.ca = conf.configured;
+}
+
+
+/* resumed while its CA is trusted, in whichever set that is */
+
+static void
+test_resumed_live(void **state)
+{
+    tls_t                t;
+    ngx_uint_t           kind;
+
+    trusted(ID_12, &other);
+    conf.ca = ngx_mtls_ca_ref(conf.configured);
+
+    for (kind = 0; kind < KINDS; kind++) {
+        contexts(kind);
+
+        live((pki_t *[]) { &root }, 1);
+        tls_leaf(&t, NULL);
+        assert_int_equal(get(&t)->status, NGX_MTLS_CHAIN_OK);
+        tls_end(&t);
+
+        live((pki_t *[]) { &root, &direct }, 2);
+        tls_leaf(&t, kept);
+        assert_int_equal(SSL_session_reused(t.server), 1);
+        expect_leaf(&t);
+        tls_end(&t);
+
+        /* a helper now: known, and no anchor */
+
+        live((pki_t *[]) { &inter, &inter2 }, 2);
+        tls_leaf(&t, kept);
+        assert_int_equal(SSL_session_reused(t.server), 0);
+        assert_int_equal(get(&t)->status, NGX_MTLS_CHAIN_UNTRUSTED);
+        tls_end(&t);
+    }
+
+    ngx_mtls_ca_free(conf.ca);
+    conf.ca = conf.configured;
 }
 
 
@@ -348,6 +514,8 @@ main(void)
         t(test_verdict),
         t(test_verdict_time),
         t(test_verdict_anchor),
+        t(test_verdict_live),
+        t(test_resumed_live),
         t(test_loading),
         t(test_references),
         t(test_forget),
