@@ -28,7 +28,6 @@
 #define NGX_MTLS_RUN_TEMPORARY     3
 
 
-static ngx_fd_t ngx_mtls_run_folder(ngx_str_t *dir);
 static ngx_int_t ngx_mtls_run_lock(ngx_fd_t folder, ngx_fd_t *fd,
     const char *name, int operation);
 static void ngx_mtls_run_retire(ngx_fd_t folder, const char *name);
@@ -85,7 +84,7 @@ ngx_mtls_run_open(ngx_str_t *dir, ngx_mtls_run_t *run, ngx_mtls_error_t *err)
 
 /* what is not ours alone is not used */
 
-static ngx_fd_t
+ngx_fd_t
 ngx_mtls_run_folder(ngx_str_t *dir)
 {
     ngx_fd_t     fd;

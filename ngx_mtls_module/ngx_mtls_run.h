@@ -40,6 +40,12 @@ ngx_int_t ngx_mtls_run_open(ngx_str_t *dir, ngx_mtls_run_t *run,
     ngx_mtls_error_t *err);
 void ngx_mtls_run_close(ngx_mtls_run_t *run);
 
+/*
+ * Opens a folder that belongs to this process's effective user alone.  -1: it
+ * cannot be used (errno); a link is not followed.
+ */
+ngx_fd_t ngx_mtls_run_folder(ngx_str_t *dir);
+
 /* whether the folder is still the one whose locks are held */
 ngx_uint_t ngx_mtls_run_valid(ngx_str_t *dir, ngx_mtls_run_t *run);
 
