@@ -89,9 +89,24 @@ ngx_uint_t ngx_mtls_crl_older(ngx_mtls_table_header_t *crl,
  * All or nothing: one bad CRL refuses the file and leaves no temporary file.
  * NGX_DECLINED: "err" names the file and the cause; NGX_ERROR: so it does, and
  * the cause lies here (no memory, no space).
+ *
+ * Where the job has a folder of kept CRLs and no table yet, and the file is
+ * refused, or older than what is kept and verifies, that is compiled instead:
+ * NGX_OK, job->used is NGX_MTLS_KEPT_SERVES, and "err" says why.  If it is
+ * NGX_MTLS_KEPT_BAD, "err" says, maybe among others, what is wrong with it.
  */
 ngx_int_t ngx_mtls_crl_compile(ngx_mtls_job_t *job, ngx_pool_t *pool,
     ngx_mtls_made_t **made, ngx_uint_t *nmade, ngx_mtls_error_t *err);
+
+/*
+ * Keeps the CRLs of which the tables "loaded" of the job were made, with the
+ * certificates beside them, for the next start.  Writes nothing where they are
+ * kept already, or where later ones are, of another instance.  NGX_DECLINED:
+ * the file has changed since it was compiled; NGX_ERROR: it failed, "err"
+ * says why.
+ */
+ngx_int_t ngx_mtls_crl_keep(ngx_mtls_job_t *job, ngx_pool_t *pool,
+    ngx_mtls_error_t *err);
 
 /*
  * Only for nginx -t and start: parses the heads of the CRLs of a file, not

@@ -10,26 +10,6 @@
 #include <ngx_mtls_crl_parse.h>
 
 
-typedef struct {
-    ngx_mtls_crl_t                 crl;
-    u_char                       (*anchors)[NGX_MTLS_HASH_LEN];
-    ngx_uint_t                     nanchors;
-    ngx_uint_t                     block;      /* of a PEM file, else 0 */
-    ngx_uint_t                     superseded;
-    u_char                        *path;       /* of what was written */
-} ngx_mtls_crl_item_t;
-
-
-typedef struct {
-    ngx_mtls_job_t                *job;
-    ngx_pool_t                    *pool;
-    ngx_mtls_crl_file_t            file;
-    ngx_array_t                    items;      /* of ngx_mtls_crl_item_t */
-    STACK_OF(X509)                *certs;      /* beside the CRLs */
-    ngx_mtls_error_t              *err;
-} ngx_mtls_crl_batch_t;
-
-
 /* the entries of a CRL, for the table */
 typedef struct {
     ngx_mtls_crl_t                *crl;
@@ -42,19 +22,15 @@ typedef struct {
 #define NGX_MTLS_CRL_AGE_LEN       64
 
 
-static ngx_int_t ngx_mtls_crl_batch(ngx_mtls_crl_batch_t *batch);
+static ngx_int_t ngx_mtls_crl_source(ngx_mtls_crl_batch_t *batch);
 static ngx_int_t ngx_mtls_crl_split(ngx_mtls_crl_batch_t *batch);
 static ngx_int_t ngx_mtls_crl_blocks(ngx_mtls_crl_batch_t *batch);
-static ngx_int_t ngx_mtls_crl_item(ngx_mtls_crl_batch_t *batch, u_char *der,
-    size_t len, ngx_uint_t block);
-static ngx_int_t ngx_mtls_crl_issuer(ngx_mtls_crl_batch_t *batch);
-static ngx_int_t ngx_mtls_crl_certs(ngx_mtls_crl_batch_t *batch, u_char *data,
-    size_t len);
 static ngx_int_t ngx_mtls_crl_item_verify(ngx_mtls_crl_batch_t *batch,
     ngx_mtls_crl_item_t *item);
 static ngx_int_t ngx_mtls_crl_ages(ngx_mtls_crl_batch_t *batch);
 static ngx_int_t ngx_mtls_crl_rollback(ngx_mtls_crl_batch_t *batch,
     ngx_mtls_crl_item_t *item);
+static ngx_int_t ngx_mtls_crl_remedy(ngx_mtls_crl_batch_t *batch);
 static u_char *ngx_mtls_crl_age(u_char *p, u_char *last,
     ngx_mtls_table_header_t *header, ngx_uint_t numbers);
 static ngx_int_t ngx_mtls_crl_tables(ngx_mtls_crl_batch_t *batch,
@@ -70,52 +46,79 @@ ngx_mtls_crl_compile(ngx_mtls_job_t *job, ngx_pool_t *pool,
     ngx_mtls_made_t **made, ngx_uint_t *nmade, ngx_mtls_error_t *err)
 {
     ngx_int_t              rc;
-    ngx_mtls_crl_batch_t   batch;
-
-    ngx_memzero(&batch, sizeof(ngx_mtls_crl_batch_t));
+    ngx_mtls_crl_batch_t   batch, kept;
 
     *made = NULL;
     *nmade = 0;
 
-    batch.job = job;
-    batch.pool = pool;
-    batch.err = err;
+    job->used = NGX_MTLS_KEPT_UNUSED;
 
-    batch.certs = sk_X509_new_null();
+    rc = ngx_mtls_crl_batch_init(&batch, job, pool, err);
 
-    if (batch.certs == NULL
-        || ngx_array_init(&batch.items, pool, 4, sizeof(ngx_mtls_crl_item_t))
-           != NGX_OK)
-    {
-        rc = ngx_mtls_error(err, "out of memory");
+    if (ngx_mtls_crl_batch_init(&kept, job, pool, err) != NGX_OK) {
+        rc = NGX_ERROR;
+    }
 
-    } else {
-        rc = ngx_mtls_crl_batch(&batch);
+    if (rc == NGX_OK) {
+        rc = ngx_mtls_crl_source(&batch);
+    }
+
+    if (rc != NGX_ERROR && job->kept.len && job->nloaded == 0) {
+        rc = ngx_mtls_crl_kept(&batch, &kept, rc);
     }
 
     if (rc == NGX_OK) {
         rc = ngx_mtls_crl_tables(&batch, made, nmade);
     }
 
-    if (rc != NGX_OK) {
+    if (rc != NGX_OK || job->used != NGX_MTLS_KEPT_UNUSED) {
         ngx_mtls_crl_within(err, "CRL file \"%V\": ", &job->path);
     }
 
-    sk_X509_pop_free(batch.certs, X509_free);
-    ngx_mtls_crl_file_free(&batch.file);
+    ngx_mtls_crl_batch_free(&batch);
+    ngx_mtls_crl_batch_free(&kept);
 
     return rc;
+}
+
+
+ngx_int_t
+ngx_mtls_crl_batch_init(ngx_mtls_crl_batch_t *batch, ngx_mtls_job_t *job,
+    ngx_pool_t *pool, ngx_mtls_error_t *err)
+{
+    ngx_memzero(batch, sizeof(ngx_mtls_crl_batch_t));
+
+    batch->job = job;
+    batch->pool = pool;
+    batch->err = err;
+
+    batch->certs = sk_X509_new_null();
+
+    if (batch->certs == NULL
+        || ngx_array_init(&batch->items, pool, 1, sizeof(ngx_mtls_crl_item_t))
+           != NGX_OK)
+    {
+        return ngx_mtls_error(err, "out of memory");
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_mtls_crl_batch_free(ngx_mtls_crl_batch_t *batch)
+{
+    sk_X509_pop_free(batch->certs, X509_free);
+    ngx_mtls_crl_file_free(&batch->file);
 }
 
 
 /* everything but the writing */
 
 static ngx_int_t
-ngx_mtls_crl_batch(ngx_mtls_crl_batch_t *batch)
+ngx_mtls_crl_source(ngx_mtls_crl_batch_t *batch)
 {
-    ngx_int_t             rc;
-    ngx_uint_t            i;
-    ngx_mtls_crl_item_t  *item;
+    ngx_int_t  rc;
 
     rc = ngx_mtls_crl_file_read(&batch->job->path, NGX_MTLS_CRL_SIZE_MAX,
                                 &batch->file, batch->err);
@@ -133,6 +136,17 @@ ngx_mtls_crl_batch(ngx_mtls_crl_batch_t *batch)
         return rc;
     }
 
+    return ngx_mtls_crl_batch_verify(batch);
+}
+
+
+ngx_int_t
+ngx_mtls_crl_batch_verify(ngx_mtls_crl_batch_t *batch)
+{
+    ngx_int_t             rc;
+    ngx_uint_t            i;
+    ngx_mtls_crl_item_t  *item;
+
     item = batch->items.elts;
 
     for (i = 0; i < batch->items.nelts; i++) {
@@ -141,7 +155,7 @@ ngx_mtls_crl_batch(ngx_mtls_crl_batch_t *batch)
 
         if (rc != NGX_OK) {
 
-            if (batch->items.nelts > 1) {
+            if (batch->items.nelts > 1 && item[i].block) {
                 ngx_mtls_crl_within(batch->err, "PEM block %ui: ",
                                     item[i].block);
             }
@@ -251,7 +265,7 @@ ngx_mtls_crl_blocks(ngx_mtls_crl_batch_t *batch)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_mtls_crl_item(ngx_mtls_crl_batch_t *batch, u_char *der, size_t len,
     ngx_uint_t block)
 {
@@ -272,7 +286,7 @@ ngx_mtls_crl_item(ngx_mtls_crl_batch_t *batch, u_char *der, size_t len,
 
 /* issuer=FILE */
 
-static ngx_int_t
+ngx_int_t
 ngx_mtls_crl_issuer(ngx_mtls_crl_batch_t *batch)
 {
     ngx_int_t            rc;
@@ -299,7 +313,7 @@ ngx_mtls_crl_issuer(ngx_mtls_crl_batch_t *batch)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_mtls_crl_certs(ngx_mtls_crl_batch_t *batch, u_char *data, size_t len)
 {
     X509            *x509;
@@ -400,38 +414,77 @@ ngx_mtls_crl_ages(ngx_mtls_crl_batch_t *batch)
 static ngx_int_t
 ngx_mtls_crl_rollback(ngx_mtls_crl_batch_t *batch, ngx_mtls_crl_item_t *item)
 {
-    u_char                    new[NGX_MTLS_CRL_AGE_LEN];
-    u_char                    old[NGX_MTLS_CRL_AGE_LEN];
-    u_char                   *p, *q;
-    ngx_uint_t                i, numbers;
-    ngx_mtls_table_header_t  *header, *loaded;
-
-    header = &item->crl.header;
+    ngx_uint_t                i;
+    ngx_mtls_table_header_t  *loaded;
 
     for (i = 0; i < batch->job->nloaded; i++) {
         loaded = &batch->job->loaded[i];
 
-        if (!ngx_mtls_crl_older(header, loaded)) {
-            continue;
+        if (ngx_mtls_crl_older(&item->crl.header, loaded)) {
+            return ngx_mtls_crl_too_old(batch, item, loaded, "loaded");
         }
-
-        numbers = (header->flags & loaded->flags & NGX_MTLS_CRL_HAS_NUMBER)
-                  && (header->number_len != loaded->number_len
-                      || ngx_memcmp(header->number, loaded->number,
-                                    header->number_len)
-                         != 0);
-
-        p = ngx_mtls_crl_age(new, new + sizeof(new), header, numbers);
-        q = ngx_mtls_crl_age(old, old + sizeof(old), loaded, numbers);
-
-        return ngx_mtls_crl_refuse(batch->err, "the CRL of \"%V\" is older"
-                                   " (%*s) than the loaded one (%*s); if its"
-                                   " CA really began anew, restart nginx",
-                                   &item->crl.name, (size_t) (p - new), new,
-                                   (size_t) (q - old), old);
     }
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_mtls_crl_too_old(ngx_mtls_crl_batch_t *batch, ngx_mtls_crl_item_t *item,
+    ngx_mtls_table_header_t *other, const char *what)
+{
+    u_char                    new[NGX_MTLS_CRL_AGE_LEN];
+    u_char                    old[NGX_MTLS_CRL_AGE_LEN];
+    u_char                   *p, *q;
+    ngx_uint_t                numbers;
+    ngx_mtls_table_header_t  *header;
+
+    header = &item->crl.header;
+
+    numbers = (header->flags & other->flags & NGX_MTLS_CRL_HAS_NUMBER)
+              && (header->number_len != other->number_len
+                  || ngx_memcmp(header->number, other->number,
+                                header->number_len)
+                     != 0);
+
+    p = ngx_mtls_crl_age(new, new + sizeof(new), header, numbers);
+    q = ngx_mtls_crl_age(old, old + sizeof(old), other, numbers);
+
+    (void) ngx_mtls_error(batch->err, "the CRL of \"%V\" is older (%*s) than"
+                          " the %s one (%*s); if its CA really began anew,",
+                          &item->crl.name, (size_t) (p - new), new, what,
+                          (size_t) (q - old), old);
+
+    return ngx_mtls_crl_remedy(batch);
+}
+
+
+/* what makes an older list count */
+
+static ngx_int_t
+ngx_mtls_crl_remedy(ngx_mtls_crl_batch_t *batch)
+{
+    u_char            *p, *last, name[NGX_MTLS_KEPT_NAME_LEN + 1];
+    ngx_mtls_error_t  *err;
+
+    err = batch->err;
+    p = err->text + err->len;
+    last = err->text + sizeof(err->text);
+
+    if (batch->job->kept.len) {
+
+        if (ngx_mtls_kept_name(&batch->job->path, name) != NGX_OK) {
+            return ngx_mtls_error(err, "cannot hash");
+        }
+
+        p = ngx_slprintf(p, last, " remove \"%V/%s\" and", &batch->job->kept,
+                         name);
+    }
+
+    p = ngx_slprintf(p, last, " restart nginx");
+    err->len = p - err->text;
+
+    return NGX_DECLINED;
 }
 
 

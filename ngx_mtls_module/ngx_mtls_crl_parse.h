@@ -126,6 +126,63 @@ ngx_int_t ngx_mtls_crl_pem_next(u_char **pos, u_char *last,
 ngx_int_t ngx_mtls_crl_pem_decode(ngx_mtls_crl_pem_t *pem, size_t limit,
     size_t *len, ngx_mtls_error_t *err);
 
+/* a CRL of a file */
+typedef struct {
+    ngx_mtls_crl_t                 crl;
+    u_char                       (*anchors)[NGX_MTLS_HASH_LEN];
+    ngx_uint_t                     nanchors;
+    ngx_uint_t                     block;      /* of a PEM file, else 0 */
+    ngx_uint_t                     superseded;
+    u_char                        *path;       /* of what was written */
+} ngx_mtls_crl_item_t;
+
+
+/* the CRLs of a file */
+typedef struct {
+    ngx_mtls_job_t                *job;
+    ngx_pool_t                    *pool;
+    ngx_mtls_crl_file_t            file;
+    ngx_array_t                    items;      /* of ngx_mtls_crl_item_t */
+    STACK_OF(X509)                *certs;      /* beside the CRLs */
+    ngx_mtls_error_t              *err;
+} ngx_mtls_crl_batch_t;
+
+
+/* an empty one; ngx_mtls_crl_batch_free() is wanted if it fails, too */
+ngx_int_t ngx_mtls_crl_batch_init(ngx_mtls_crl_batch_t *batch,
+    ngx_mtls_job_t *job, ngx_pool_t *pool, ngx_mtls_error_t *err);
+
+/* frees what is not of its pool */
+void ngx_mtls_crl_batch_free(ngx_mtls_crl_batch_t *batch);
+
+/* parses and appends a CRL; "block" of a PEM file, else 0 */
+ngx_int_t ngx_mtls_crl_item(ngx_mtls_crl_batch_t *batch, u_char *der,
+    size_t len, ngx_uint_t block);
+
+/* reads certificates among which signers are looked for; those of issuer= */
+ngx_int_t ngx_mtls_crl_certs(ngx_mtls_crl_batch_t *batch, u_char *data,
+    size_t len);
+ngx_int_t ngx_mtls_crl_issuer(ngx_mtls_crl_batch_t *batch);
+
+/*
+ * Verifies all CRLs, drops what is superseded among them, refuses what is a
+ * step back behind the tables that the job has
+ */
+ngx_int_t ngx_mtls_crl_batch_verify(ngx_mtls_crl_batch_t *batch);
+
+/* sets the error that a CRL is older than the "what" one; NGX_DECLINED */
+ngx_int_t ngx_mtls_crl_too_old(ngx_mtls_crl_batch_t *batch,
+    ngx_mtls_crl_item_t *item, ngx_mtls_table_header_t *other,
+    const char *what);
+
+/*
+ * "rc" is what became of the source file, whose CRLs "batch" has.  If what is
+ * kept is to be used instead, and verifies, it is put into "batch" by way of
+ * "kept", a batch without CRLs; see ngx_mtls_crl_compile().
+ */
+ngx_int_t ngx_mtls_crl_kept(ngx_mtls_crl_batch_t *batch,
+    ngx_mtls_crl_batch_t *kept, ngx_int_t rc);
+
 /* NGX_DECLINED, and the error that there is no CRL in a file */
 #define ngx_mtls_crl_none(err)                                               \
     ngx_mtls_crl_refuse(err, "there is no CRL in it, neither DER nor"        \

@@ -12,6 +12,7 @@
 
 #include <ngx_mtls.h>
 #include <ngx_mtls_ca.h>
+#include <ngx_mtls_kept.h>
 #include <ngx_mtls_table.h>
 
 
@@ -30,9 +31,20 @@ typedef struct {
     ngx_mtls_ca_t                 *ca;
     ngx_str_t                      issuer;     /* issuer=FILE, may be empty */
 
+    /*
+     * The folder of kept CRLs, empty: none are used.  With "keep" nothing is
+     * compiled, but what "loaded" was made of is kept.
+     */
+    ngx_str_t                      kept;
+    ngx_uint_t                     keep;
+
     /* headers of the tables that this source file has now */
     ngx_mtls_table_header_t       *loaded;
     ngx_uint_t                     nloaded;
+
+    /* set by the compilation: NGX_MTLS_KEPT_*, when it was kept */
+    ngx_uint_t                     used;
+    time_t                         kept_time;
 } ngx_mtls_job_t;
 
 
