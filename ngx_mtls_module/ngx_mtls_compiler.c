@@ -33,6 +33,8 @@ typedef struct {
     int64_t                        rc;
     uint32_t                       nmade;
     uint32_t                       len;
+    int64_t                        kept_time;
+    uint64_t                       used;       /* NGX_MTLS_KEPT_* */
 } ngx_mtls_compiler_report_t;
 
 
@@ -279,17 +281,23 @@ ngx_mtls_compiler_work(ngx_mtls_job_t *job, ngx_fd_t fd, ngx_log_t *log)
     nmade = 0;
     err.len = 0;
 
-    if (job->kind == NGX_MTLS_SOURCE_CA) {
+    if (job->keep) {
+        report.rc = ngx_mtls_crl_keep(job, pool, &err);
+
+    } else if (job->kind == NGX_MTLS_SOURCE_CA) {
         report.rc = ngx_mtls_ca_compile(job, pool, &made, &nmade, &err);
 
     } else {
         report.rc = ngx_mtls_crl_compile(job, pool, &made, &nmade, &err);
+        report.used = job->used;
+        report.kept_time = job->kept_time;
     }
 
     if (report.rc == NGX_OK) {
         report.nmade = nmade;
+    }
 
-    } else {
+    if (report.rc != NGX_OK || report.used != NGX_MTLS_KEPT_UNUSED) {
         report.len = err.len;
     }
 
@@ -533,7 +541,8 @@ ngx_mtls_compiler_parse(ngx_mtls_compiler_t *compiler, size_t *size)
                    sizeof(report.magic)) != 0
         || report.nmade > NGX_MTLS_CRL_FILE_MAX
         || report.len > sizeof(compiler->err.text)
-        || (report.rc == NGX_OK) != (report.nmade != 0))
+        || (report.rc == NGX_OK && !compiler->jobs[compiler->job].keep)
+           != (report.nmade != 0))
     {
         return NGX_ERROR;
     }
@@ -550,6 +559,8 @@ ngx_mtls_compiler_parse(ngx_mtls_compiler_t *compiler, size_t *size)
     compiler->rc = report.rc;
     compiler->nmade = report.nmade;
     compiler->err.len = report.len;
+    compiler->used = report.used;
+    compiler->kept_time = (time_t) report.kept_time;
 
     ngx_memcpy(compiler->made, p, len);
     ngx_memcpy(compiler->err.text, p + len, report.len);
@@ -585,6 +596,7 @@ ngx_mtls_compiler_failed(ngx_mtls_compiler_t *compiler, char *cause)
 
     compiler->rc = NGX_ERROR;
     compiler->nmade = 0;
+    compiler->used = NGX_MTLS_KEPT_UNUSED;
 
     if (cause) {
         ngx_mtls_error(&compiler->err, "%s file \"%V\": the compiler's child "

@@ -47,12 +47,14 @@ struct ngx_mtls_compiler_s {
      * Of one job.  NGX_OK: the tables in "made" are there under their
      * temporary names; NGX_DECLINED: the file is refused; NGX_ERROR: the
      * attempt failed for a reason that may pass.  In the last two cases "err"
-     * says why.
+     * says why.  Nothing is made of a job that says "keep".
      */
     ngx_int_t                      rc;
     ngx_mtls_made_t               *made;
     ngx_uint_t                     nmade;
     ngx_mtls_error_t               err;
+    ngx_uint_t                     used;      /* as of the job */
+    time_t                         kept_time;
 
     ngx_pid_t                      pid;       /* 0: no child */
     ngx_mtls_job_t                 jobs[NGX_MTLS_COMPILER_JOBS];

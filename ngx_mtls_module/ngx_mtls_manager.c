@@ -114,6 +114,7 @@ ngx_mtls_manager_create(ngx_mtls_conf_t *conf, ngx_cycle_t *cycle)
     m->compiler.handler = ngx_mtls_manager_compiled;
 
     if (ngx_mtls_compiler_init(&m->compiler, m->pool) != NGX_OK
+        || ngx_mtls_manager_kept_init(m) != NGX_OK
         || ngx_mtls_manager_sources(m) != NGX_OK)
     {
         return NULL;
@@ -258,6 +259,7 @@ ngx_mtls_manager_step(ngx_mtls_manager_t *m)
         ngx_mtls_manager_next(m);
         ngx_mtls_manager_publish(m);
         ngx_mtls_manager_sweep(m);
+        ngx_mtls_manager_kept_next(m);
 
         if (m->renew) {
             next = NGX_MTLS_MANAGER_BATCH;
@@ -415,6 +417,7 @@ ngx_mtls_manager_reset(ngx_mtls_manager_t *m)
     ngx_queue_init(&m->cas);
     ngx_queue_init(&m->crls);
     ngx_queue_init(&m->running);
+    m->kept.running = 0;
 
     source = m->sources.elts;
 

@@ -22,8 +22,6 @@ static void ngx_mtls_manager_unseen_ca(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file, ngx_uint_t others);
 static void ngx_mtls_manager_empty(ngx_mtls_manager_t *m,
     ngx_mtls_manager_source_t *source, ngx_uint_t empty);
-static void ngx_mtls_manager_unseen(ngx_mtls_manager_t *m,
-    ngx_mtls_manager_file_t *file);
 static ngx_mtls_manager_file_t *ngx_mtls_manager_successor(
     ngx_mtls_manager_file_t *file, ngx_mtls_table_header_t *header);
 static ngx_uint_t ngx_mtls_manager_issuer(ngx_mtls_manager_source_t *source);
@@ -36,8 +34,6 @@ static void ngx_mtls_manager_missed(ngx_mtls_manager_t *m,
 static void ngx_mtls_manager_tried(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file);
 static void ngx_mtls_manager_batch(ngx_mtls_manager_t *m);
-static void ngx_mtls_manager_job(ngx_mtls_manager_t *m,
-    ngx_mtls_manager_file_t *file, ngx_mtls_job_t *job);
 static void ngx_mtls_manager_fail(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file);
 static void ngx_mtls_manager_say(ngx_mtls_manager_t *m,
@@ -83,6 +79,8 @@ ngx_mtls_manager_poll(ngx_mtls_manager_t *m,
     }
 
     source->polled = 1;
+
+    ngx_mtls_manager_kept_glob(m, source);
 
     for (q = ngx_queue_head(&source->files);
          q != ngx_queue_sentinel(&source->files);
@@ -143,7 +141,7 @@ ngx_mtls_manager_scan(ngx_mtls_manager_t *m,
         if (ngx_mtls_manager_is_ca(source)) {
             ngx_mtls_manager_unseen_ca(m, file, paths->nelts);
 
-        } else if (!file->seen && !file->queued) {
+        } else if (!file->seen && !file->queued && !file->keeping) {
 
             /* one that is queued is found to be gone when its turn comes */
 
@@ -201,7 +199,7 @@ ngx_mtls_manager_empty(ngx_mtls_manager_t *m,
  * one of another file: names that say a date would otherwise add up for ever.
  */
 
-static void
+void
 ngx_mtls_manager_unseen(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
 {
     ngx_uint_t                i;
@@ -226,6 +224,7 @@ ngx_mtls_manager_unseen(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
 
         m->changed = 1;
         ngx_mtls_manager_renew(m);
+        ngx_mtls_manager_kept_forget(m, file);
     }
 
     ngx_mtls_manager_forget(file);
@@ -352,6 +351,7 @@ ngx_mtls_manager_forget(ngx_mtls_manager_file_t *file)
 static void
 ngx_mtls_manager_check(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
 {
+    ngx_err_t        err;
     ngx_mtls_stat_t  now;
 
     if (file->queued) {
@@ -359,7 +359,16 @@ ngx_mtls_manager_check(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
     }
 
     if (ngx_mtls_source_stat(&file->node.str, &now) != NGX_OK) {
-        ngx_mtls_manager_lost(m, file, ngx_errno);
+
+        err = ngx_errno;
+
+        if (!file->tried && ngx_mtls_manager_kept_there(m, file)) {
+            ngx_mtls_manager_queue(m, file);
+
+        } else {
+            ngx_mtls_manager_lost(m, file, err);
+        }
+
         return;
     }
 
@@ -489,6 +498,7 @@ static void
 ngx_mtls_manager_batch(ngx_mtls_manager_t *m)
 {
     off_t                     octets;
+    ngx_err_t                 err;
     ngx_queue_t              *q, *pending;
     ngx_mtls_manager_file_t  *file;
 
@@ -508,10 +518,16 @@ ngx_mtls_manager_batch(ngx_mtls_manager_t *m)
         file->taken = ngx_time();
 
         if (ngx_mtls_source_stat(&file->node.str, &file->stat) != NGX_OK) {
-            file->queued = 0;
-            ngx_queue_remove(q);
-            ngx_mtls_manager_missed(m, file, ngx_errno);
-            continue;
+            err = ngx_errno;
+
+            if (!ngx_mtls_manager_kept_there(m, file)) {
+                file->queued = 0;
+                ngx_queue_remove(q);
+                ngx_mtls_manager_missed(m, file, err);
+                continue;
+            }
+
+            ngx_memzero(&file->stat, sizeof(ngx_mtls_stat_t));
         }
 
         octets += file->stat.size;
@@ -530,7 +546,7 @@ ngx_mtls_manager_batch(ngx_mtls_manager_t *m)
 }
 
 
-static void
+void
 ngx_mtls_manager_job(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
     ngx_mtls_job_t *job)
 {
@@ -552,6 +568,7 @@ ngx_mtls_manager_job(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
 
     job->loaded = file->tables.headers;
     job->nloaded = file->tables.n;
+    job->kept = m->kept.dir;
 }
 
 
@@ -561,6 +578,11 @@ ngx_mtls_manager_take(ngx_mtls_manager_t *m)
     ngx_int_t                 rc;
     ngx_queue_t              *q, *pending;
     ngx_mtls_manager_file_t  *file;
+
+    if (m->kept.running) {
+        ngx_mtls_manager_kept_take(m);
+        return;
+    }
 
     q = ngx_queue_head(&m->running);
     ngx_queue_remove(q);
@@ -596,6 +618,16 @@ ngx_mtls_manager_take(ngx_mtls_manager_t *m)
     }
 
     ngx_mtls_manager_tried(m, file);
+
+    /* that it can be read again need not change what stat() says */
+
+    if (access((char *) file->node.str.data, R_OK) == -1) {
+        file->known = 0;
+    }
+
+    if (rc == NGX_OK) {
+        ngx_mtls_manager_kept_accepted(m, file);
+    }
 }
 
 

@@ -92,11 +92,29 @@ typedef struct {
     unsigned                       bad:1;
     unsigned                       gone:1;
 
+    /* of CRLs */
+    unsigned                       kept:1;     /* what the tables are of */
+    unsigned                       keeping:1;  /* the child is about it */
+
     /* of CAs */
     unsigned                       own:1;      /* this manager has loaded it */
     unsigned                       vanished:1; /* its glob no longer means it */
     unsigned                       needed:1;   /* refused for its label's sake */
 } ngx_mtls_manager_file_t;
+
+
+/* of kept CRLs */
+typedef struct {
+    ngx_str_t                      dir;        /* their folder */
+    ngx_msec_t                     retry;
+    ngx_uint_t                     tries;      /* that failed, in a row */
+    ngx_msec_t                     sweep;      /* when to clean up */
+    ngx_mtls_manager_file_t       *files[NGX_MTLS_COMPILER_JOBS];
+
+    unsigned                       wanted:1;   /* there may be a file to keep */
+    unsigned                       running:1;  /* the child keeps files */
+    unsigned                       failed:1;   /* and one failed */
+} ngx_mtls_manager_kept_t;
 
 
 struct ngx_mtls_manager_s {
@@ -119,6 +137,7 @@ struct ngx_mtls_manager_s {
     ngx_queue_t                    crls;
     ngx_queue_t                    running;    /* those that a child has */
     ngx_mtls_compiler_t            compiler;
+    ngx_mtls_manager_kept_t        kept;
 
     ngx_mtls_ca_t                 *ca;         /* what CRLs are verified with;
                                                   a reference */
@@ -145,6 +164,7 @@ struct ngx_mtls_manager_s {
 
 #define NGX_MTLS_MANAGER_BATCH     200     /* ms; changes wait for others */
 #define NGX_MTLS_MANAGER_TOGETHER  1000    /* ms; CAs wait for their CRLs */
+#define NGX_MTLS_MANAGER_TEXT      64      /* octets of a number or a time */
 
 #define ngx_mtls_manager_is_ca(source)                                       \
     ((source)->conf->kind == NGX_MTLS_SOURCE_CA)
@@ -194,6 +214,10 @@ ngx_mtls_manager_file_t *ngx_mtls_manager_file(ngx_mtls_manager_t *m,
 void ngx_mtls_manager_queue(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file);
 
+/* fills a job for the compiler */
+void ngx_mtls_manager_job(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file, ngx_mtls_job_t *job);
+
 /* starts a child for the first of the queue, if none runs */
 void ngx_mtls_manager_next(ngx_mtls_manager_t *m);
 
@@ -212,8 +236,52 @@ ngx_int_t ngx_mtls_manager_tables(ngx_mtls_manager_t *m,
     ngx_mtls_manager_tables_t *tables, ngx_uint_t n);
 void ngx_mtls_manager_tables_free(ngx_mtls_manager_tables_t *tables);
 
+/* what is to become of a file that its glob no longer means */
+void ngx_mtls_manager_unseen(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file);
+
 /* forgets a file, which must be in no queue */
 void ngx_mtls_manager_forget(ngx_mtls_manager_file_t *file);
+
+
+/*
+ * Kept CRLs (ngx_mtls_manager_kept.c)
+ */
+
+ngx_int_t ngx_mtls_manager_kept_init(ngx_mtls_manager_t *m);
+
+/* whether a file that is not there is to be compiled from what is kept */
+ngx_uint_t ngx_mtls_manager_kept_there(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file);
+
+/* queues what is kept of files that a glob meant in an earlier run */
+void ngx_mtls_manager_kept_glob(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_source_t *source);
+
+/* after tables were accepted: says and notes whether they are kept ones */
+void ngx_mtls_manager_kept_accepted(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file);
+
+/* starts a child that keeps what was accepted, when nothing else is to do */
+void ngx_mtls_manager_kept_next(ngx_mtls_manager_t *m);
+
+/* takes the result of that child for one file over */
+void ngx_mtls_manager_kept_take(ngx_mtls_manager_t *m);
+
+/* a file that is superseded by another one need not be kept */
+void ngx_mtls_manager_kept_forget(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file);
+
+/* removes what no source has meant for a long time */
+void ngx_mtls_manager_kept_sweep(ngx_mtls_manager_t *m);
+
+
+/*
+ * The CRL number, decimal up to 64 bits, else hexadecimal, and a time, as text
+ * in NGX_MTLS_MANAGER_TEXT octets
+ */
+void ngx_mtls_manager_number(u_char *buf, ngx_mtls_table_header_t *header);
+void ngx_mtls_manager_time(u_char *buf, int64_t time);
 
 /* says once which tables of CRLs have passed their nextUpdate */
 void ngx_mtls_manager_stale(ngx_mtls_manager_t *m,

@@ -504,6 +504,7 @@ ngx_mtls_manager_sweep(ngx_mtls_manager_t *m)
     {
         ngx_mtls_run_sweep(&m->conf->dir, ngx_mtls_manager_named, &names);
         ngx_mtls_run_clean(&m->conf->state_path->name, &m->conf->dir, m->log);
+        ngx_mtls_manager_kept_sweep(m);
     }
 
     ngx_destroy_pool(pool);

@@ -13,9 +13,6 @@
 #include <ngx_mtls_manager_file.h>
 
 
-#define NGX_MTLS_MANAGER_TEXT      64      /* octets of a number or a time */
-
-
 static ngx_int_t ngx_mtls_manager_place(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file, ngx_mtls_manager_tables_t *tables,
     ngx_uint_t *fresh);
@@ -33,9 +30,6 @@ static void ngx_mtls_manager_again(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file);
 static void ngx_mtls_manager_loaded_crl(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file, ngx_mtls_table_header_t *header);
-static void ngx_mtls_manager_number(u_char *buf,
-    ngx_mtls_table_header_t *header);
-static void ngx_mtls_manager_time(u_char *buf, int64_t time);
 
 
 ngx_int_t
@@ -359,15 +353,15 @@ ngx_mtls_manager_loaded_crl(ngx_mtls_manager_t *m,
     }
 
     ngx_log_error(NGX_LOG_NOTICE, m->log, 0,
-                  "mtls_crl: loaded CRL file \"%V\": %uL entries, "
+                  "mtls_crl: loaded %sCRL file \"%V\": %uL entries, "
                   "CRL number %s, next update %s",
+                  m->compiler.used == NGX_MTLS_KEPT_SERVES ? "what is kept of "
+                                                           : "",
                   &file->node.str, header->nrecords, number, next);
 }
 
 
-/* decimal up to 64 bits, else hexadecimal */
-
-static void
+void
 ngx_mtls_manager_number(u_char *buf, ngx_mtls_table_header_t *header)
 {
     u_char      *p;
@@ -397,7 +391,7 @@ ngx_mtls_manager_number(u_char *buf, ngx_mtls_table_header_t *header)
 }
 
 
-static void
+void
 ngx_mtls_manager_time(u_char *buf, int64_t time)
 {
     ngx_tm_t  tm;
