@@ -12,6 +12,7 @@
 
 #include <ngx_http_mtls_module.h>
 #include <ngx_mtls_crl.h>
+#include <ngx_mtls_kept.h>
 
 
 /* certificates beside a CRL are looked for in files of up to this size */
@@ -22,7 +23,8 @@ static ngx_int_t ngx_http_mtls_check_source(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf, ngx_mtls_source_t *source,
     ngx_array_t *issuers);
 static ngx_int_t ngx_http_mtls_check_file(ngx_conf_t *cf,
-    ngx_mtls_source_t *source, ngx_str_t *path, ngx_array_t *issuers);
+    ngx_http_mtls_main_conf_t *mmcf, ngx_mtls_source_t *source,
+    ngx_str_t *path, ngx_array_t *issuers);
 static ngx_uint_t ngx_http_mtls_check_signers(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf, ngx_mtls_source_t *source,
     ngx_str_t *path, ngx_array_t *issuers, ngx_uint_t from);
@@ -108,7 +110,8 @@ ngx_http_mtls_check_source(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
 
         from = issuers->nelts;
 
-        if (ngx_http_mtls_check_file(cf, source, &path[i], issuers) != NGX_OK)
+        if (ngx_http_mtls_check_file(cf, mmcf, source, &path[i], issuers)
+            != NGX_OK)
         {
             return NGX_ERROR;
         }
@@ -135,10 +138,11 @@ ngx_http_mtls_check_source(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
 /* appends the issuers of a file's CRLs */
 
 static ngx_int_t
-ngx_http_mtls_check_file(ngx_conf_t *cf, ngx_mtls_source_t *source,
-    ngx_str_t *path, ngx_array_t *issuers)
+ngx_http_mtls_check_file(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
+    ngx_mtls_source_t *source, ngx_str_t *path, ngx_array_t *issuers)
 {
-    ngx_uint_t         stale, level;
+    ngx_str_t         *state_path;
+    ngx_uint_t         stale, level, kept;
     ngx_file_info_t    fi;
     ngx_mtls_error_t   err;
 
@@ -151,17 +155,25 @@ ngx_http_mtls_check_file(ngx_conf_t *cf, ngx_mtls_source_t *source,
     {
         /*
          * a path that is wrong is the operator's fault, but a file that is
-         * broken must keep nobody from a start or a reload
+         * broken must keep nobody from a start or a reload, nor one of which
+         * there is a copy
          */
 
-        level = (ngx_file_info(path->data, &fi) == NGX_FILE_ERROR
-                 || !ngx_is_file(&fi)
-                 || access((char *) path->data, R_OK) == -1)
+        state_path = mmcf->core.state_path ? &mmcf->core.state_path->name
+                                           : NULL;
+        kept = state_path && ngx_mtls_kept_there(state_path, path);
+
+        level = (!kept
+                 && (ngx_file_info(path->data, &fi) == NGX_FILE_ERROR
+                     || !ngx_is_file(&fi)
+                     || access((char *) path->data, R_OK) == -1))
                 ? NGX_LOG_EMERG : NGX_LOG_WARN;
 
         ngx_log_error(level, cf->log, 0,
-                      "%*s, for \"mtls_crl\" in %V:%ui",
-                      err.len, err.text, &source->file, source->line);
+                      "%*s, for \"mtls_crl\" in %V:%ui%s",
+                      err.len, err.text, &source->file, source->line,
+                      kept ? "; what was kept of it is used, if it is still "
+                             "good" : "");
 
         if (level == NGX_LOG_EMERG) {
             return NGX_ERROR;

@@ -13,6 +13,7 @@
 
 #include <ngx_http_mtls_module.h>
 #include <ngx_http_mtls_writable.h>
+#include <ngx_mtls_kept.h>
 
 #include <sys/file.h>
 
@@ -29,6 +30,8 @@ static ngx_int_t ngx_http_mtls_check_state(ngx_http_mtls_main_conf_t *mmcf,
     ngx_array_t *all, ngx_log_t *log);
 static ngx_int_t ngx_http_mtls_add_set(ngx_array_t *sets, const char *what,
     ngx_mtls_source_t *source, ngx_str_t *paths, ngx_uint_t n);
+static ngx_int_t ngx_http_mtls_add_readable(ngx_http_mtls_main_conf_t *mmcf,
+    ngx_http_mtls_set_t *set, ngx_array_t *all, ngx_array_t *kept);
 static ngx_int_t ngx_http_mtls_add_paths(ngx_array_t *all, ngx_str_t *paths,
     ngx_uint_t n);
 
@@ -39,7 +42,7 @@ ngx_http_mtls_check_user(ngx_http_mtls_main_conf_t *mmcf,
 {
     ngx_uint_t            i;
     ngx_pool_t           *pool;
-    ngx_array_t           all, sets;
+    ngx_array_t           all, kept, sets;
     ngx_core_conf_t      *ccf;
     ngx_mtls_error_t      err;
     ngx_http_mtls_set_t  *set;
@@ -54,6 +57,7 @@ ngx_http_mtls_check_user(ngx_http_mtls_main_conf_t *mmcf,
     }
 
     if (ngx_array_init(&all, pool, 8, sizeof(ngx_str_t)) != NGX_OK
+        || ngx_array_init(&kept, pool, 8, sizeof(ngx_str_t)) != NGX_OK
         || ngx_array_init(&sets, pool, 4, sizeof(ngx_http_mtls_set_t))
            != NGX_OK
         || ngx_http_mtls_check_paths(mmcf, &sets, log) != NGX_OK)
@@ -65,7 +69,7 @@ ngx_http_mtls_check_user(ngx_http_mtls_main_conf_t *mmcf,
 
     for (i = 0; i < sets.nelts; i++) {
 
-        if (ngx_http_mtls_add_paths(&all, set[i].paths, set[i].n) != NGX_OK) {
+        if (ngx_http_mtls_add_readable(mmcf, &set[i], &all, &kept) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -79,6 +83,14 @@ ngx_http_mtls_check_user(ngx_http_mtls_main_conf_t *mmcf,
     if (ngx_mtls_source_readable(&all, ccf, log, &err) != NGX_OK) {
         ngx_log_error(NGX_LOG_EMERG, log, 0, "%*s", err.len, err.text);
         return NGX_ERROR;
+    }
+
+    if (kept.nelts
+        && ngx_mtls_source_readable(&kept, ccf, log, &err) != NGX_OK)
+    {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "%*s; what was kept of it is used, if it is still good",
+                      err.len, err.text);
     }
 
     if (ngx_http_mtls_writable(&sets, ccf, log) != NGX_OK) {
@@ -303,6 +315,49 @@ ngx_http_mtls_add_set(ngx_array_t *sets, const char *what,
     set->source = source;
     set->paths = paths;
     set->n = n;
+
+    return NGX_OK;
+}
+
+
+/* a CRL file of which there is a copy need not be readable */
+
+static ngx_int_t
+ngx_http_mtls_add_readable(ngx_http_mtls_main_conf_t *mmcf,
+    ngx_http_mtls_set_t *set, ngx_array_t *all, ngx_array_t *kept)
+{
+    ngx_str_t        *path;
+    ngx_uint_t        i;
+    ngx_array_t      *array;
+    ngx_file_info_t   fi;
+
+    path = set->paths;
+
+    if (set->source == NULL
+        || path == &set->source->issuer
+        || mmcf->core.state_path == NULL)
+    {
+        return ngx_http_mtls_add_paths(all, path, set->n);
+    }
+
+    for (i = 0; i < set->n; i++) {
+        array = all;
+
+        if (ngx_mtls_kept_there(&mmcf->core.state_path->name, &path[i])) {
+
+            /* of one that is missing it has been said */
+
+            if (ngx_file_info(path[i].data, &fi) == NGX_FILE_ERROR) {
+                continue;
+            }
+
+            array = kept;
+        }
+
+        if (ngx_http_mtls_add_paths(array, &path[i], 1) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
 
     return NGX_OK;
 }

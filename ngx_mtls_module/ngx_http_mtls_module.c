@@ -223,8 +223,8 @@ ngx_http_mtls_postconfiguration(ngx_conf_t *cf)
     }
 
     if (ngx_http_mtls_resolve(cf, mmcf) != NGX_OK
-        || ngx_http_mtls_check(cf, mmcf) != NGX_OK
-        || ngx_http_mtls_add_state_path(cf, mmcf) != NGX_OK)
+        || ngx_http_mtls_add_state_path(cf, mmcf) != NGX_OK
+        || ngx_http_mtls_check(cf, mmcf) != NGX_OK)
     {
         return NGX_ERROR;
     }
