@@ -568,7 +568,10 @@ ngx_mtls_manager_job(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
 
     job->loaded = file->tables.headers;
     job->nloaded = file->tables.n;
-    job->kept = m->kept.dir;
+
+    if (file->source->conf->kind == NGX_MTLS_SOURCE_CRL) {
+        job->kept = m->kept.dir;
+    }
 }
 
 
