@@ -297,7 +297,10 @@ ngx_mtls_compiler_work(ngx_mtls_job_t *job, ngx_fd_t fd, ngx_log_t *log)
         report.nmade = nmade;
     }
 
-    if (report.rc != NGX_OK || report.used != NGX_MTLS_KEPT_UNUSED) {
+    if (report.rc != NGX_OK
+        || report.used == NGX_MTLS_KEPT_SERVES
+        || report.used == NGX_MTLS_KEPT_BAD)
+    {
         report.len = err.len;
     }
 

@@ -93,7 +93,8 @@ ngx_uint_t ngx_mtls_crl_older(ngx_mtls_table_header_t *crl,
  * Where the job has a folder of kept CRLs and no table yet, and the file is
  * refused, or older than what is kept and verifies, that is compiled instead:
  * NGX_OK, job->used is NGX_MTLS_KEPT_SERVES, and "err" says why.  If it is
- * NGX_MTLS_KEPT_BAD, "err" says, maybe among others, what is wrong with it.
+ * NGX_MTLS_KEPT_BAD, "err" says, maybe among others, what is wrong with it;
+ * NGX_MTLS_KEPT_SAME: it is what was compiled.
  */
 ngx_int_t ngx_mtls_crl_compile(ngx_mtls_job_t *job, ngx_pool_t *pool,
     ngx_mtls_made_t **made, ngx_uint_t *nmade, ngx_mtls_error_t *err);

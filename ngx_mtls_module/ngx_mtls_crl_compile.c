@@ -71,7 +71,10 @@ ngx_mtls_crl_compile(ngx_mtls_job_t *job, ngx_pool_t *pool,
         rc = ngx_mtls_crl_tables(&batch, made, nmade);
     }
 
-    if (rc != NGX_OK || job->used != NGX_MTLS_KEPT_UNUSED) {
+    if (rc != NGX_OK
+        || job->used == NGX_MTLS_KEPT_SERVES
+        || job->used == NGX_MTLS_KEPT_BAD)
+    {
         ngx_mtls_crl_within(err, "CRL file \"%V\": ", &job->path);
     }
 

@@ -12,6 +12,8 @@
 #include <ngx_mtls_kept.h>
 
 
+static ngx_uint_t ngx_mtls_crl_kept_same(ngx_mtls_crl_batch_t *batch,
+    ngx_mtls_kept_t *kept);
 static ngx_uint_t ngx_mtls_crl_kept_newer(ngx_mtls_crl_batch_t *batch,
     ngx_mtls_kept_t *kept);
 static ngx_int_t ngx_mtls_crl_kept_load(ngx_mtls_crl_batch_t *batch,
@@ -51,7 +53,7 @@ ngx_mtls_crl_kept(ngx_mtls_crl_batch_t *batch, ngx_mtls_crl_batch_t *kept,
     ngx_int_t              found;
     ngx_mtls_job_t        *job;
     ngx_mtls_kept_t        head;
-    ngx_mtls_error_t       cause;
+    ngx_mtls_error_t       cause, retired;
     ngx_mtls_crl_batch_t   refused;
 
     job = batch->job;
@@ -63,7 +65,11 @@ ngx_mtls_crl_kept(ngx_mtls_crl_batch_t *batch, ngx_mtls_crl_batch_t *kept,
         found = ngx_mtls_kept_read(&job->kept, &job->path, 1, batch->pool,
                                    &head, &cause);
 
-        if (found == NGX_OK && !ngx_mtls_crl_kept_newer(batch, &head)) {
+        if (found == NGX_OK && ngx_mtls_crl_kept_same(batch, &head)) {
+            job->used = NGX_MTLS_KEPT_SAME;
+            found = NGX_DECLINED;
+
+        } else if (found == NGX_OK && !ngx_mtls_crl_kept_newer(batch, &head)) {
             found = NGX_DECLINED;
         }
 
@@ -84,6 +90,13 @@ ngx_mtls_crl_kept(ngx_mtls_crl_batch_t *batch, ngx_mtls_crl_batch_t *kept,
         if (rc == NGX_OK) {
             return NGX_OK;
         }
+    }
+
+    if (found == NGX_OK && kept->retired) {
+        (void) ngx_mtls_error(&retired, "a later list was in force, of which"
+                              " there was no time or room to keep it");
+        ngx_mtls_kept_unused(&job->kept, &job->path, &retired, &cause);
+        found = NGX_ABORT;
     }
 
     switch (found) {
@@ -110,6 +123,49 @@ ngx_mtls_crl_kept(ngx_mtls_crl_batch_t *batch, ngx_mtls_crl_batch_t *kept,
         *batch->err = cause;
         return NGX_ERROR;
     }
+}
+
+
+/* whether it is kept already, and that serves */
+
+static ngx_uint_t
+ngx_mtls_crl_kept_same(ngx_mtls_crl_batch_t *batch, ngx_mtls_kept_t *kept)
+{
+    ngx_uint_t            i, j, n;
+    ngx_mtls_crl_item_t  *item;
+
+    if (kept->retired) {
+        return 0;
+    }
+
+    item = batch->items.elts;
+    n = 0;
+
+    for (i = 0; i < batch->items.nelts; i++) {
+
+        if (item[i].superseded) {
+            continue;
+        }
+
+        for (j = 0; j < kept->ncrls; j++) {
+
+            if (ngx_memcmp(item[i].crl.header.source_hash,
+                           kept->crls[j].header.source_hash,
+                           NGX_MTLS_HASH_LEN)
+                == 0)
+            {
+                break;
+            }
+        }
+
+        if (j == kept->ncrls) {
+            return 0;
+        }
+
+        n++;
+    }
+
+    return n == kept->ncrls;
 }
 
 
@@ -161,6 +217,7 @@ ngx_mtls_crl_kept_load(ngx_mtls_crl_batch_t *batch, ngx_mtls_error_t *err)
     /* freed with the batch */
 
     batch->file.data = kept.data;
+    batch->retired = kept.retired;
     batch->err = &cause;
 
     rc = ngx_mtls_crl_kept_verify(batch, &kept);
@@ -326,7 +383,7 @@ ngx_mtls_crl_keep_needed(ngx_mtls_job_t *job, ngx_pool_t *pool)
         return NGX_OK;
     }
 
-    good = ngx_mtls_crl_keep_same(job, &kept)
+    good = (!kept.retired && ngx_mtls_crl_keep_same(job, &kept))
            || ngx_mtls_crl_keep_later(job, pool, &kept);
 
     ngx_mtls_kept_free(&kept);

@@ -144,6 +144,7 @@ typedef struct {
     ngx_mtls_crl_file_t            file;
     ngx_array_t                    items;      /* of ngx_mtls_crl_item_t */
     STACK_OF(X509)                *certs;      /* beside the CRLs */
+    ngx_uint_t                     retired;    /* kept, but must not serve */
     ngx_mtls_error_t              *err;
 } ngx_mtls_crl_batch_t;
 

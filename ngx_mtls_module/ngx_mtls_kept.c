@@ -234,6 +234,8 @@ ngx_mtls_kept_load(ngx_fd_t fd, ngx_uint_t whole, ngx_mtls_kept_t *kept,
         return ngx_mtls_kept_refuse(err, "it is not the worker user's alone");
     }
 
+    kept->retired = !(sb.st_mode & S_IWUSR);
+
     if (sb.st_size > NGX_MTLS_KEPT_SIZE_MAX) {
         return ngx_mtls_kept_refuse(err, "it is larger than 2 GiB");
     }
@@ -637,6 +639,35 @@ ngx_mtls_kept_put(ngx_fd_t fd, const u_char *p, size_t len)
     }
 
     return NGX_OK;
+}
+
+
+/* a file is written once, so its mode is free to say it: at once, and cheap */
+
+void
+ngx_mtls_kept_retire(ngx_str_t *dir, ngx_str_t *path)
+{
+    u_char       name[NGX_MTLS_KEPT_NAME_LEN + 1];
+    ngx_fd_t     folder;
+    struct stat  sb;
+
+    folder = ngx_mtls_run_folder(dir);
+
+    if (folder == -1) {
+        return;
+    }
+
+    /* a link must not be followed to a file of somebody else */
+
+    if (ngx_mtls_kept_name(path, name) == NGX_OK
+        && fstatat(folder, (char *) name, &sb, AT_SYMLINK_NOFOLLOW) == 0
+        && S_ISREG(sb.st_mode)
+        && fchmodat(folder, (char *) name, S_IRUSR, 0) == -1)
+    {
+        (void) unlinkat(folder, (char *) name, 0);
+    }
+
+    (void) close(folder);
 }
 
 

@@ -29,6 +29,7 @@
 #define NGX_MTLS_KEPT_UNUSED       0
 #define NGX_MTLS_KEPT_SERVES       1    /* instead of the source file */
 #define NGX_MTLS_KEPT_BAD          2    /* and it would have been wanted */
+#define NGX_MTLS_KEPT_SAME         3    /* as the source file */
 
 
 /*
@@ -44,6 +45,7 @@ typedef struct {
 typedef struct {
     ngx_str_t                      path;      /* of the source file, NUL */
     time_t                         time;      /* when it was written */
+    ngx_uint_t                     retired;   /* see ngx_mtls_kept_retire() */
     ngx_mtls_kept_crl_t           *crls;
     ngx_uint_t                     ncrls;
     ngx_str_t                     *certs;     /* DER, beside the CRLs */
@@ -81,6 +83,12 @@ void ngx_mtls_kept_unused(ngx_str_t *dir, ngx_str_t *path,
 ngx_int_t ngx_mtls_kept_write(ngx_str_t *dir,
     const u_char run_id[NGX_MTLS_RUN_ID_LEN], ngx_mtls_kept_t *kept,
     ngx_mtls_error_t *err);
+
+/*
+ * Something later was accepted, but is not kept yet: until it is, what is kept
+ * must not serve, but an older list than that is refused all the same
+ */
+void ngx_mtls_kept_retire(ngx_str_t *dir, ngx_str_t *path);
 
 /* whether a state path has a file that keeps a source file, good or bad */
 ngx_uint_t ngx_mtls_kept_there(ngx_str_t *state_path, ngx_str_t *path);

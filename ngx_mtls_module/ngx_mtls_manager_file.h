@@ -258,6 +258,10 @@ ngx_uint_t ngx_mtls_manager_kept_there(ngx_mtls_manager_t *m,
 void ngx_mtls_manager_kept_glob(ngx_mtls_manager_t *m,
     ngx_mtls_manager_source_t *source);
 
+/* before tables of other CRLs than those that are kept become known */
+void ngx_mtls_manager_kept_changed(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file, ngx_mtls_manager_tables_t *tables);
+
 /* after tables were accepted: says and notes whether they are kept ones */
 void ngx_mtls_manager_kept_accepted(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file);

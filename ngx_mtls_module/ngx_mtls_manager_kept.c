@@ -262,6 +262,45 @@ ngx_mtls_manager_kept_end(ngx_mtls_manager_t *m)
 
 
 void
+ngx_mtls_manager_kept_changed(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file, ngx_mtls_manager_tables_t *tables)
+{
+    ngx_uint_t  i, j, same;
+
+    if (file->source->conf->kind != NGX_MTLS_SOURCE_CRL
+        || m->compiler.used == NGX_MTLS_KEPT_SAME
+        || m->compiler.used == NGX_MTLS_KEPT_SERVES)
+    {
+        return;
+    }
+
+    /* those that were verified under another trust are the same CRLs */
+
+    same = (tables->n == file->tables.n);
+
+    for (i = 0; same && i < tables->n; i++) {
+
+        for (j = 0; j < tables->n; j++) {
+
+            if (ngx_memcmp(tables->headers[i].source_hash,
+                           file->tables.headers[j].source_hash,
+                           NGX_MTLS_HASH_LEN)
+                == 0)
+            {
+                break;
+            }
+        }
+
+        same = (j < tables->n);
+    }
+
+    if (!same) {
+        ngx_mtls_kept_retire(&m->kept.dir, &file->node.str);
+    }
+}
+
+
+void
 ngx_mtls_manager_kept_accepted(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file)
 {

@@ -68,6 +68,7 @@ ngx_mtls_manager_accept(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
         if (fresh || tables.n != file->tables.n) {
             m->changed = 1;
             ngx_mtls_manager_renew(m);
+            ngx_mtls_manager_kept_changed(m, file, &tables);
         }
 
         news = ngx_mtls_manager_loaded(m, file, &tables);

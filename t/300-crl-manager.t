@@ -14,6 +14,7 @@ use Time::HiRes qw(sleep stat);
 my $pki = Mtls::PKI->standard;
 my ($root, $inter, $other) = ($pki->root, $pki->inter, $pki->other_root);
 my ($alice, $bob, $revoked) = ($pki->alice, $pki->bob, $pki->revoked);
+my $device = $pki->device;
 
 my $n = new_nginx();
 
@@ -228,8 +229,10 @@ ok($n->wait_error(qr/\[error\].*somebody has removed/, 5), 'folder removed');
 ok($n->wait_error(qr/loaded CRL file ".*inter.crl"/, 10), 'compiled again');
 ok(wait_for(sub { run_dir($n) && -e run_dir($n) . '/manifest' }, 5),
    'and published');
-ok(wait_for(sub { get($n, '/', cert => $alice)->{status} == 200 }, 5),
+ok(wait_for(sub { get($n, '/', cert => $device)->{status} == 200 }, 5),
    'and used');
+refused(get($n, '/', cert => $alice), 'revoked',
+        'with what was kept of a file that vanished');
 
 
 # Folders of other runs; when old ones are removed, see t/unit/test_run.c.
@@ -238,6 +241,7 @@ my $state = "$n->{dir}/state";
 my $old = run_dir($n);
 
 $n->stop;
+command('rm', '-r', "$state/kept");
 
 mkdir "$state/" . 'a' x 32, 0700;
 symlink 'a' x 32, "$state/" . 'b' x 32;

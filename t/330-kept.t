@@ -86,6 +86,8 @@ for my $case (
     verdicts("$name, another worker", $alice => 1, $revoked => 0);
 }
 
+ok($n->wait_error(qr/\[warn\].*inter\.crl" has vanished .*last good one stays/,
+                  5), 'gone, reloaded: said by the new manager');
 $n->mark;
 sleep 2.2;
 is($n->error_lines(qr/inter\.crl/), 0, 'gone: nothing more is said');
@@ -501,6 +503,44 @@ SKIP: {
     ok($m->wait_error(qr/inter\.crl" is good again/, 5), 'readable');
     allowed(get($m, '/', cert => $alice), 'readable: good');
     refused(get($m, '/', cert => $revoked), 'revoked', 'readable: bad');
+
+    # A list that cannot be kept: the one before it must not serve instead.
+
+    my $dir = "$m->{dir}/state/kept";
+    my $is = kept($m, $file);
+
+    chmod 0500, $dir;
+    install_crl($file, $inter->crl(revoked => [$alice], number => 81));
+    ok($m->wait_error(qr/\[warn\].*CRLs cannot be kept .*\(13:/, 10),
+       'not kept: said');
+    refused(get($m, '/', cert => $alice), 'revoked', 'not kept: before');
+    is(mode($is), 0400, 'not kept: the earlier one is retired');
+    $m->stop;
+
+    for my $case (['broken', 'broken', qr/no CRL in it/],
+                  ['older', $inter->crl(revoked => [$revoked], number => 79),
+                   qr/is older \(CRL number 79\) than the kept one/])
+    {
+        my ($name, $content, $cause) = @$case;
+
+        install_crl($file, $content);
+        $m->mark;
+        $m->run;
+        refused(get($m, '/', cert => $_), 'revocation_unknown',
+                "not kept, $name: nobody is known") for $alice, $revoked;
+        ok($m->error_lines(qr/$cause.*; the kept file "\S+" is not used: a /
+                           . qr/later list was in force.*no good one/),
+           "not kept, $name: said");
+        $m->stop;
+    }
+
+    chmod 0700, $dir;
+    install_crl($file, $inter->crl(revoked => [$alice], number => 81));
+    $m->run;
+    refused(get($m, '/', cert => $alice), 'revoked', 'not kept, mended: bad');
+    allowed(get($m, '/', cert => $revoked), 'not kept, mended: good');
+    ok(wait_for(sub { -e $is && mode($is) == 0600 }, 10),
+       'not kept, mended: kept');
 
     # without what is kept it is a wrong configuration
 
