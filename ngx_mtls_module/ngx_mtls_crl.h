@@ -90,8 +90,9 @@ ngx_uint_t ngx_mtls_crl_older(ngx_mtls_table_header_t *crl,
  * NGX_DECLINED: "err" names the file and the cause; NGX_ERROR: so it does, and
  * the cause lies here (no memory, no space).
  *
- * Where the job has a folder of kept CRLs and no table yet, and the file is
- * refused, or older than what is kept and verifies, that is compiled instead:
+ * Where the job has a folder of kept CRLs and no table yet, or only of another
+ * trust, and the file is refused, or older than what is kept and verifies, that
+ * is compiled instead:
  * NGX_OK, job->used is NGX_MTLS_KEPT_SERVES, and "err" says why.  If it is
  * NGX_MTLS_KEPT_BAD, "err" says, maybe among others, what is wrong with it;
  * NGX_MTLS_KEPT_SAME: it is what was compiled.

@@ -22,6 +22,7 @@ typedef struct {
 #define NGX_MTLS_CRL_AGE_LEN       64
 
 
+static ngx_uint_t ngx_mtls_crl_may_keep(ngx_mtls_job_t *job, ngx_int_t rc);
 static ngx_int_t ngx_mtls_crl_source(ngx_mtls_crl_batch_t *batch);
 static ngx_int_t ngx_mtls_crl_split(ngx_mtls_crl_batch_t *batch);
 static ngx_int_t ngx_mtls_crl_blocks(ngx_mtls_crl_batch_t *batch);
@@ -63,7 +64,7 @@ ngx_mtls_crl_compile(ngx_mtls_job_t *job, ngx_pool_t *pool,
         rc = ngx_mtls_crl_source(&batch);
     }
 
-    if (rc != NGX_ERROR && job->kept.len && job->nloaded == 0) {
+    if (ngx_mtls_crl_may_keep(job, rc)) {
         rc = ngx_mtls_crl_kept(&batch, &kept, rc);
     }
 
@@ -82,6 +83,23 @@ ngx_mtls_crl_compile(ngx_mtls_job_t *job, ngx_pool_t *pool,
     ngx_mtls_crl_batch_free(&kept);
 
     return rc;
+}
+
+
+/* a file has tables, but under today's trust they may not be good any more */
+
+static ngx_uint_t
+ngx_mtls_crl_may_keep(ngx_mtls_job_t *job, ngx_int_t rc)
+{
+    if (rc == NGX_ERROR || job->kept.len == 0) {
+        return 0;
+    }
+
+    return job->nloaded == 0
+           || (rc == NGX_DECLINED
+               && ngx_memcmp(job->loaded->trust, ngx_mtls_ca_digest(job->ca),
+                             NGX_MTLS_HASH_LEN)
+                  != 0);
 }
 
 

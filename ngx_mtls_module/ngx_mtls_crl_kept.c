@@ -57,6 +57,7 @@ ngx_mtls_crl_kept(ngx_mtls_crl_batch_t *batch, ngx_mtls_crl_batch_t *kept,
     ngx_mtls_crl_batch_t   refused;
 
     job = batch->job;
+    cause.len = 0;
 
     if (rc == NGX_OK) {
 

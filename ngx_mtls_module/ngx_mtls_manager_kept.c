@@ -38,6 +38,8 @@ static void ngx_mtls_manager_kept_failed(ngx_mtls_manager_t *m);
 static void ngx_mtls_manager_kept_end(ngx_mtls_manager_t *m);
 static void ngx_mtls_manager_kept_serves(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file);
+static void ngx_mtls_manager_kept_say(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file);
 static DIR *ngx_mtls_manager_kept_open(ngx_mtls_manager_t *m);
 static ngx_int_t ngx_mtls_manager_kept_names(ngx_array_t *names,
     ngx_mtls_manager_source_t *source);
@@ -84,7 +86,10 @@ ngx_mtls_manager_kept_there(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file)
 {
     return file->source->conf->kind == NGX_MTLS_SOURCE_CRL
-           && file->tables.n == 0
+           && (file->tables.n == 0
+               || ngx_memcmp(file->tables.headers->trust,
+                             ngx_mtls_ca_digest(m->ca), NGX_MTLS_HASH_LEN)
+                  != 0)
            && ngx_mtls_kept_there(&m->conf->state_path->name,
                                   &file->node.str);
 }
@@ -325,8 +330,8 @@ static void
 ngx_mtls_manager_kept_serves(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file)
 {
-    u_char            number[NGX_MTLS_MANAGER_TEXT];
-    u_char            time[NGX_MTLS_MANAGER_TEXT];
+    u_char            hash[NGX_MTLS_HASH_LEN];
+    ngx_uint_t        said;
     ngx_mtls_stat_t   none;
 
     ngx_memzero(&none, sizeof(ngx_mtls_stat_t));
@@ -336,13 +341,38 @@ ngx_mtls_manager_kept_serves(ngx_mtls_manager_t *m,
     file->gone = (ngx_memcmp(&file->stat, &none, sizeof(ngx_mtls_stat_t))
                   == 0);
 
-    /* what the same attempt would say again is known */
+    /* once for each content and cause, as of files that are refused */
 
-    if (ngx_mtls_sha256(m->compiler.err.text, m->compiler.err.len, file->said)
+    said = 0;
+
+    if (ngx_mtls_sha256(m->compiler.err.text, m->compiler.err.len, hash)
         == NGX_OK)
     {
+        said = ngx_memcmp(hash, file->said, NGX_MTLS_HASH_LEN) == 0
+               && ngx_memcmp(&file->stat, &file->said_stat,
+                             sizeof(ngx_mtls_stat_t)) == 0;
+
+        ngx_memcpy(file->said, hash, NGX_MTLS_HASH_LEN);
         file->said_stat = file->stat;
     }
+
+    if (!said) {
+        ngx_mtls_manager_kept_say(m, file);
+    }
+
+    /* under another name it may be there */
+
+    if (!file->seen) {
+        ngx_mtls_manager_unseen(m, file);
+    }
+}
+
+
+static void
+ngx_mtls_manager_kept_say(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_file_t *file)
+{
+    u_char  number[NGX_MTLS_MANAGER_TEXT], time[NGX_MTLS_MANAGER_TEXT];
 
     ngx_mtls_manager_time(time, m->compiler.kept_time);
 
@@ -359,12 +389,6 @@ ngx_mtls_manager_kept_serves(ngx_mtls_manager_t *m,
                       "mtls_crl: refused %*s; the %ui CRLs kept at %s serve",
                       m->compiler.err.len, m->compiler.err.text,
                       file->tables.n, time);
-    }
-
-    /* under another name it may be there */
-
-    if (!file->seen) {
-        ngx_mtls_manager_unseen(m, file);
     }
 }
 

@@ -74,7 +74,10 @@ ngx_mtls_manager_accept(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
         news = ngx_mtls_manager_loaded(m, file, &tables);
     }
 
-    if (!news && (file->bad || file->gone)) {
+    if (!news
+        && (file->bad || file->gone)
+        && m->compiler.used != NGX_MTLS_KEPT_SERVES)
+    {
         ngx_mtls_manager_again(m, file);
     }
 
