@@ -320,7 +320,37 @@ rename "$n->{dir}/was", "$n->{dir}/state/kept";
          qr/is not used: issuer "[^"]*" is not known.*; there is no good one/,
          'CA removed: not used');
 
-    # and back
+    # while nginx runs a CA comes, and what is kept of its list with it
+
+    my $cas = "$n->{dir}/others.pem";
+    my $third = $pki->ca(cn => 'Third CA');
+
+    $n->stop;
+    spew($cas, slurp($third->crt));
+    again($n, ca => "$CONF{ca} mtls_ca others %%DIR%%/others.pem refresh=1s "
+                    . "revocation=leaf;", @crl);
+    ok($n->wait_error(qr/theirs.*is not used: issuer/, 5), 'CA live: before');
+    $n->mark;
+    spew("$cas.new", map { slurp($_->crt) } $third, $foreign);
+    rename "$cas.new", $cas;
+    ok($n->wait_error(qr/theirs.*\(CRL number 5\) serves/, 10),
+       'CA live: what is kept serves');
+    ok(wait_for(sub { (get($n, '/', cert => $other)
+                       ->header('X-Mtls-Reason') // '') eq 'revoked' }, 5),
+       'CA live: revoked');
+
+    # and another one, which changes what is trusted once more
+
+    $n->mark;
+    spew("$cas.new", map { slurp($_->crt) } $third, $foreign,
+                                            $pki->ca(cn => 'Fourth CA'));
+    rename "$cas.new", $cas;
+    ok($n->wait_error(qr/loaded CA file ".*others\.pem"/, 10), 'CA live: again');
+    sleep 1.5;
+    refused(get($n, '/', cert => $other), 'revoked', 'CA live: still revoked');
+    is($n->error_lines(qr/theirs/), 0, 'CA live: which is no news');
+
+    # and at a start
 
     $n->stop;
     again($n, ca => "$CONF{ca} mtls_ca others %%PKI%%/other_root.crt;", @crl);
