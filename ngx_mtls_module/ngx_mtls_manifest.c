@@ -38,7 +38,7 @@ typedef struct {
 
 
 static ngx_int_t ngx_mtls_manifest_select(ngx_mtls_manifest_t *m,
-    ngx_array_t *sources, ngx_mtls_error_t *err);
+    ngx_array_t *sources, ngx_mtls_manifest_t *old, ngx_mtls_error_t *err);
 static ngx_uint_t ngx_mtls_manifest_source(ngx_mtls_manifest_t *m,
     const u_char *key);
 static ngx_int_t ngx_mtls_manifest_map(ngx_str_t *dir, ngx_mtls_zone_t *zone,
@@ -104,7 +104,7 @@ ngx_mtls_manifest_read(ngx_str_t *dir, ngx_mtls_zone_t *zone,
     }
 
     if (sources) {
-        rc = ngx_mtls_manifest_select(m, sources, err);
+        rc = ngx_mtls_manifest_select(m, sources, old, err);
         if (rc != NGX_OK) {
             goto failed;
         }
@@ -134,7 +134,7 @@ failed:
 
 static ngx_int_t
 ngx_mtls_manifest_select(ngx_mtls_manifest_t *m, ngx_array_t *sources,
-    ngx_mtls_error_t *err)
+    ngx_mtls_manifest_t *old, ngx_mtls_error_t *err)
 {
     u_char             *own;
     ngx_uint_t          i, n, place;
@@ -151,9 +151,15 @@ ngx_mtls_manifest_select(ngx_mtls_manifest_t *m, ngx_array_t *sources,
     for (i = 0; i < sources->nelts; i++) {
         n = ngx_mtls_manifest_source(m, source[i].key);
 
-        /* instead of CAs that were not looked at there are the configured */
+        /*
+         * Instead of CAs that were not looked at there are the configured;
+         * but not again, where a later configuration is without the source
+         */
 
-        if (n == m->nattempted && source[i].kind == NGX_MTLS_SOURCE_CRL) {
+        if (n == m->nattempted
+            && (source[i].kind == NGX_MTLS_SOURCE_CRL
+                || (old && ngx_mtls_manifest_attempted(old, source[i].key))))
+        {
             ngx_mtls_error(err, "source \"%V\" was not tried yet",
                            &source[i].path);
             return NGX_AGAIN;

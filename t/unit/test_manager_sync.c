@@ -267,6 +267,34 @@ test_swapped(void **state)
 }
 
 
+/*
+ * A reload was to a configuration without the source: what an old worker knows
+ * of it stays, and a CA that is gone does not come back
+ */
+
+static void
+test_retired(void **state)
+{
+    ngx_mtls_source_t  *source;
+
+    source = source_ca(certs(&root, &own));
+    finish();
+
+    tried(source, 1);
+    (void) compiled(source, certs(&root));
+    publish(1);
+    assert_int_equal(sync_now(), NGX_OK);
+    assert_false(trusts(&own));
+
+    nslots = 0;
+    nattempted = 0;
+    publish(2);
+    assert_int_equal(sync_now(), NGX_OK);
+    assert_true(trusts(&root));
+    assert_false(trusts(&own));
+}
+
+
 /* a glob of two files, one of which is no more */
 
 static void
@@ -476,6 +504,7 @@ main(void)
         p(test_word),
         p(test_since),
         p(test_swapped),
+        p(test_retired),
         p(test_vanished),
         p(test_last_good),
         p(test_never_good),
