@@ -98,8 +98,8 @@ typedef struct {
 
     /* of CAs */
     unsigned                       own:1;      /* this manager has loaded it */
-    unsigned                       vanished:1; /* its glob no longer means it */
-    unsigned                       needed:1;   /* refused for its label's sake */
+    unsigned                       vanished:1; /* of a glob, gone */
+    unsigned                       needed:1;   /* by its label */
 } ngx_mtls_manager_file_t;
 
 

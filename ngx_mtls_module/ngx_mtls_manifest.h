@@ -88,8 +88,8 @@ ngx_int_t ngx_mtls_manifest_write(ngx_str_t *dir, ngx_mtls_zone_t *zone,
  * ngx_mtls_source_t) only, all if that is NULL.  Tables that "old" (which may
  * be NULL, and stays as it is) has mapped under the same hash are shared.
  * "log" must live as long as the manifest.  NGX_AGAIN: one of the sources of
- * CRLs was not attempted yet, or a source of "old" is there no longer; NGX_DECLINED: not there, bad, or out of memory,
- * "err" says why.
+ * CRLs was not attempted yet, or a source of "old" is there no longer;
+ * NGX_DECLINED: not there, bad, or out of memory, "err" says why.
  */
 ngx_int_t ngx_mtls_manifest_read(ngx_str_t *dir, ngx_mtls_zone_t *zone,
     ngx_array_t *sources, ngx_mtls_manifest_t *old, ngx_log_t *log,
