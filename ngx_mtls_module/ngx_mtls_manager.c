@@ -34,6 +34,8 @@ static void ngx_mtls_manager_open(ngx_mtls_manager_t *m);
 static void ngx_mtls_manager_tick(ngx_mtls_manager_t *m);
 static void ngx_mtls_manager_adopt(ngx_mtls_conf_t *conf,
     ngx_mtls_zone_t *zone, ngx_atomic_uint_t generation, ngx_log_t *log);
+static ngx_int_t ngx_mtls_manager_manifest(ngx_mtls_conf_t *conf,
+    ngx_mtls_zone_t *zone, ngx_mtls_manifest_t **m, ngx_mtls_error_t *err);
 static ngx_mtls_ca_t *ngx_mtls_manager_trust(ngx_mtls_conf_t *conf,
     ngx_mtls_manifest_t *m, ngx_mtls_error_t *err);
 static ngx_mtls_source_t *ngx_mtls_manager_ca_source(ngx_mtls_conf_t *conf,
@@ -501,23 +503,7 @@ ngx_mtls_manager_adopt(ngx_mtls_conf_t *conf, ngx_mtls_zone_t *zone,
     ngx_mtls_error_t      err;
     ngx_mtls_manifest_t  *m;
 
-    m = NULL;
-    rc = NGX_DECLINED;
-
-    if (conf->held || ngx_mtls_run_hold(&conf->dir, &err) == NGX_OK) {
-        conf->held = 1;
-
-        /* the manifest outlives the connection whose log this is */
-
-        rc = ngx_mtls_manifest_read(&conf->dir, zone, &conf->sources,
-                                    conf->manifest, ngx_cycle->log, &m, &err);
-    }
-
-    if (rc == NGX_OK && ngx_mtls_manager_outdated(conf, m)) {
-        ngx_mtls_manifest_destroy(m);
-        rc = NGX_AGAIN;
-    }
-
+    rc = ngx_mtls_manager_manifest(conf, zone, &m, &err);
     ca = NULL;
 
     if (rc == NGX_OK && m->words[NGX_MTLS_WORD_TRUST] != conf->trust) {
@@ -571,6 +557,34 @@ ngx_mtls_manager_adopt(ngx_mtls_conf_t *conf, ngx_mtls_zone_t *zone,
 
     conf->failed = 0;
     conf->generation = generation;
+}
+
+
+static ngx_int_t
+ngx_mtls_manager_manifest(ngx_mtls_conf_t *conf, ngx_mtls_zone_t *zone,
+    ngx_mtls_manifest_t **m, ngx_mtls_error_t *err)
+{
+    ngx_int_t  rc;
+
+    *m = NULL;
+
+    if (!conf->held && ngx_mtls_run_hold(&conf->dir, err) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    conf->held = 1;
+
+    /* the manifest outlives the connection that asks */
+
+    rc = ngx_mtls_manifest_read(&conf->dir, zone, &conf->sources,
+                                conf->manifest, ngx_cycle->log, m, err);
+
+    if (rc == NGX_OK && ngx_mtls_manager_outdated(conf, *m)) {
+        ngx_mtls_manifest_destroy(*m);
+        return NGX_AGAIN;
+    }
+
+    return rc;
 }
 
 

@@ -17,6 +17,8 @@
 #define NGX_MTLS_MANAGER_SWEEP     30000   /* ms */
 
 
+static void ngx_mtls_manager_inherit_source(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_source_t *source, ngx_mtls_manifest_t *old);
 static void ngx_mtls_manager_inherit(ngx_mtls_manager_t *m,
     ngx_mtls_manager_source_t *source, ngx_mtls_manifest_t *old);
 static ngx_int_t ngx_mtls_manager_write(ngx_mtls_manager_t *m,
@@ -91,32 +93,44 @@ ngx_mtls_manager_takeover(ngx_mtls_manager_t *m)
 
 
 static void
+ngx_mtls_manager_inherit_source(ngx_mtls_manager_t *m,
+    ngx_mtls_manager_source_t *source, ngx_mtls_manifest_t *old)
+{
+    ngx_mtls_attempted_t  *attempted;
+
+    attempted = ngx_mtls_manifest_attempted(old, source->conf->key);
+
+    if (attempted == NULL) {
+        return;
+    }
+
+    source->since = attempted->since;
+
+    if (attempted->retired
+        && attempted->retired <= m->conf->read_generation)
+    {
+        /* nobody has looked at it since then */
+
+        source->retired = attempted->retired;
+        source->until = attempted->until;
+
+        return;
+    }
+
+    source->attempted = 1;
+    m->unattempted--;
+}
+
+
+static void
 ngx_mtls_manager_inherit(ngx_mtls_manager_t *m,
     ngx_mtls_manager_source_t *source, ngx_mtls_manifest_t *old)
 {
     ngx_uint_t                i, n;
     ngx_mtls_slot_t          *slot;
-    ngx_mtls_attempted_t     *attempted;
     ngx_mtls_manager_file_t  *file;
 
-    attempted = ngx_mtls_manifest_attempted(old, source->conf->key);
-
-    if (attempted) {
-        source->since = attempted->since;
-
-        if (attempted->retired
-            && attempted->retired <= m->conf->read_generation)
-        {
-            /* nobody has looked at it since then */
-
-            source->retired = attempted->retired;
-            source->until = attempted->until;
-
-        } else {
-            source->attempted = 1;
-            m->unattempted--;
-        }
-    }
+    ngx_mtls_manager_inherit_source(m, source, old);
 
     /* once to count, once to copy */
 

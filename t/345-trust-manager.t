@@ -193,7 +193,8 @@ rename path('ca/3.pem'), path('ca/33.pem');
 my @status;
 my $loaded = wait_for(sub {
     push @status, status($dave);
-    return said(qr/loaded CA file ".*33.pem"/) && said(qr/3\.pem" has vanished/);
+    return said(qr/loaded CA file ".*33.pem"/)
+           && said(qr/3\.pem" has vanished/);
 }, 5);
 ok($loaded, 'glob: a file is renamed');
 push @status, status($dave);
