@@ -135,14 +135,15 @@ is(status($carol), 400, 'folder removed: and for a new worker');
 is(status($alice), 200, 'folder removed: which lets others in');
 
 
-# Its child is killed as it reads a CA file, and then with its manager.
+# Its child is killed as it reads a CA file, and then with its manager.  It has
+# enough to read to be caught.
 
 for my $victim (qw(child manager)) {
-    my ($want, @ca) = $victim eq 'child' ? (200, $root, $guest) : (400, $root);
+    my ($want, @ca) = $victim eq 'child' ? (200, $guest) : (400, $third);
     my $was = status($carol);
 
     $n->mark;
-    my $child = stopped(sub { ca('bundle.pem', @ca) });
+    my $child = stopped(sub { ca('bundle.pem', ($root) x 2000, @ca) });
     ok($child, "$victim killed: there is a child");
     is(status($carol), $was, "$victim killed: before");
     kill 'KILL', $victim eq 'child' ? $child : $n->manager_pid;
@@ -259,6 +260,7 @@ start('mtls_ca it %%DIR%%/bundle.pem %%PKI%%/inter.crt refresh=1s;'
 ok($n->wait_error(qr/refused CRL file ".*guest.crl": .* not known/, 5),
    'CRL: its CA is not known');
 is(status($carol), 400, 'CRL: nor are its clients');
+is(status($alice), 200, 'CRL: which others do not notice');
 
 $n->mark;
 $before = generation();
