@@ -181,8 +181,6 @@ ngx_mtls_manager_sources(ngx_mtls_manager_t *m)
         ngx_queue_init(&s->files);
     }
 
-    m->unattempted = m->sources.nelts;
-
     return NGX_OK;
 }
 
@@ -348,7 +346,6 @@ ngx_mtls_manager_attempted(ngx_mtls_manager_t *m,
     }
 
     source->attempted = 1;
-    m->unattempted--;
 
     /* a first attempt turns "loading" into an answer, even a failed one */
 
@@ -439,8 +436,6 @@ ngx_mtls_manager_reset(ngx_mtls_manager_t *m)
         source[i].since = 0;
         source[i].retired = 0;
     }
-
-    m->unattempted = m->sources.nelts;
 
     ngx_mtls_manager_unretire(m);
 

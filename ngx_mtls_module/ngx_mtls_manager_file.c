@@ -492,7 +492,11 @@ ngx_mtls_manager_next(ngx_mtls_manager_t *m)
 }
 
 
-/* what the next child is to do: CAs or CRLs, which are verified with them */
+/*
+ * What the next child is to do: CAs or CRLs, which are verified with them.
+ * Before the first manifest it is CRLs that clients wait for, and what is
+ * trusted has just been read.
+ */
 
 static void
 ngx_mtls_manager_batch(ngx_mtls_manager_t *m)
@@ -505,7 +509,9 @@ ngx_mtls_manager_batch(ngx_mtls_manager_t *m)
     octets = 0;
     m->compiler.njobs = 0;
 
-    pending = ngx_queue_empty(&m->cas) ? &m->crls : &m->cas;
+    pending = (ngx_queue_empty(&m->cas)
+               || (m->cold && !ngx_queue_empty(&m->crls)))
+              ? &m->crls : &m->cas;
 
     while (!ngx_queue_empty(pending)
            && m->compiler.njobs < NGX_MTLS_COMPILER_JOBS)

@@ -130,7 +130,6 @@ struct ngx_mtls_manager_s {
     ngx_msec_t                     sweep;      /* when to clean up */
 
     ngx_array_t                    sources;    /* ngx_mtls_manager_source_t */
-    ngx_uint_t                     unattempted;
 
     /* files to be compiled: those of CRLs wait for those of CAs */
     ngx_queue_t                    cas;

@@ -21,6 +21,7 @@ static void ngx_mtls_manager_inherit_source(ngx_mtls_manager_t *m,
     ngx_mtls_manager_source_t *source, ngx_mtls_manifest_t *old);
 static void ngx_mtls_manager_inherit(ngx_mtls_manager_t *m,
     ngx_mtls_manager_source_t *source, ngx_mtls_manifest_t *old);
+static ngx_uint_t ngx_mtls_manager_loading(ngx_mtls_manager_t *m);
 static ngx_int_t ngx_mtls_manager_write(ngx_mtls_manager_t *m,
     ngx_pool_t *pool, ngx_mtls_error_t *err);
 static ngx_int_t ngx_mtls_manager_collect(ngx_mtls_manager_t *m,
@@ -118,7 +119,6 @@ ngx_mtls_manager_inherit_source(ngx_mtls_manager_t *m,
     }
 
     source->attempted = 1;
-    m->unattempted--;
 }
 
 
@@ -212,7 +212,7 @@ ngx_mtls_manager_publish(ngx_mtls_manager_t *m)
     {
         wait = m->trust ? NGX_MTLS_MANAGER_TOGETHER : NGX_MTLS_MANAGER_BATCH;
 
-        if ((m->cold && m->unattempted)
+        if ((m->cold && ngx_mtls_manager_loading(m))
             || !ngx_mtls_manager_due(m->since + wait))
         {
             return;
@@ -257,6 +257,26 @@ ngx_mtls_manager_publish(ngx_mtls_manager_t *m)
                       "mtls: cannot publish: %*s; the last manifest stays",
                       err.len, err.text);
     }
+}
+
+
+/* whether workers would wait for another generation still */
+
+static ngx_uint_t
+ngx_mtls_manager_loading(ngx_mtls_manager_t *m)
+{
+    ngx_uint_t                  i;
+    ngx_mtls_manager_source_t  *source;
+
+    source = m->sources.elts;
+
+    for (i = 0; i < m->sources.nelts; i++) {
+        if (!source[i].attempted && !ngx_mtls_manager_is_ca(&source[i])) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
