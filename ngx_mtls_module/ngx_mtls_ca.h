@@ -104,7 +104,9 @@ ngx_mtls_ca_t *ngx_mtls_ca_create(ngx_pool_t *pool);
 /*
  * A live set: the tables of "parts" (of each "table", "label", "source" and
  * "path" are to be filled), and for sources that have no part what
- * "configured" has of them, as it has the labels.  Takes references to tables,
+ * "configured" has of them, as it has the labels.  A part whose "table" is NULL
+ * only says that its source is not to be taken from "configured": of one that
+ * has no other part nothing is trusted.  Takes references to tables,
  * and to what "previous" (may be NULL) has parsed.  NULL, and "err" says why:
  * out of memory, or a table is corrupt.  The caller has a reference.
  */

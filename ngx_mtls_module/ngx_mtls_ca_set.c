@@ -107,7 +107,12 @@ ngx_mtls_ca_live_parts(ngx_mtls_ca_t *ca, ngx_mtls_ca_t *configured,
     ngx_mtls_ca_part_t  *part;
 
     for (i = 0; i < nparts; i++) {
-        if (ngx_mtls_ca_live_part(ca, &parts[i], err) != NGX_OK) {
+
+        /* of a source without a table is known that nothing else counts */
+
+        if (parts[i].table
+            && ngx_mtls_ca_live_part(ca, &parts[i], err) != NGX_OK)
+        {
             return NGX_ERROR;
         }
     }

@@ -38,6 +38,8 @@ static ngx_int_t ngx_mtls_manager_manifest(ngx_mtls_conf_t *conf,
     ngx_mtls_zone_t *zone, ngx_mtls_manifest_t **m, ngx_mtls_error_t *err);
 static ngx_mtls_ca_t *ngx_mtls_manager_trust(ngx_mtls_conf_t *conf,
     ngx_mtls_manifest_t *m, ngx_mtls_error_t *err);
+static ngx_uint_t ngx_mtls_manager_live_sources(ngx_mtls_conf_t *conf,
+    ngx_mtls_manifest_t *m, ngx_mtls_ca_part_t *parts);
 static ngx_mtls_source_t *ngx_mtls_manager_ca_source(ngx_mtls_conf_t *conf,
     const u_char *key);
 
@@ -600,14 +602,14 @@ ngx_mtls_manager_trust(ngx_mtls_conf_t *conf, ngx_mtls_manifest_t *m,
     ngx_mtls_ca_part_t    *parts;
     ngx_mtls_attempted_t  *attempted;
 
-    parts = ngx_calloc((m->nslots + 1) * sizeof(ngx_mtls_ca_part_t),
-                       ngx_cycle->log);
+    parts = ngx_calloc((m->nslots + conf->ncas + 1)
+                       * sizeof(ngx_mtls_ca_part_t), ngx_cycle->log);
     if (parts == NULL) {
         (void) ngx_mtls_error(err, "out of memory");
         return NULL;
     }
 
-    n = 0;
+    n = ngx_mtls_manager_live_sources(conf, m, parts);
 
     for (i = 0; i < m->nslots; i++) {
         slot = &m->slots[i];
@@ -639,6 +641,39 @@ ngx_mtls_manager_trust(ngx_mtls_conf_t *conf, ngx_mtls_manifest_t *m,
     ngx_free(parts);
 
     return ca;
+}
+
+
+/*
+ * Says of each source that has newer tables, or had some that are lost, that
+ * what was read of it is not trusted; returns the number of them.
+ */
+
+static ngx_uint_t
+ngx_mtls_manager_live_sources(ngx_mtls_conf_t *conf, ngx_mtls_manifest_t *m,
+    ngx_mtls_ca_part_t *parts)
+{
+    ngx_uint_t             i, n;
+    ngx_mtls_source_t     *source;
+    ngx_mtls_attempted_t  *attempted;
+
+    n = 0;
+    source = conf->sources.elts;
+
+    for (i = 0; i < conf->sources.nelts; i++) {
+
+        if (source[i].kind != NGX_MTLS_SOURCE_CA) {
+            continue;
+        }
+
+        attempted = ngx_mtls_manifest_attempted(m, source[i].key);
+
+        if (attempted && attempted->since > conf->read_generation) {
+            parts[n++].source = source[i].number;
+        }
+    }
+
+    return n;
 }
 
 

@@ -703,6 +703,7 @@ ngx_mtls_manager_stays(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
         return "the last good one stays";
     }
 
-    return ngx_mtls_manager_was_read(m, file) ? "what was read at start stays"
-                                              : "none of it is trusted";
+    return (ngx_mtls_manager_was_read(m, file)
+            && !ngx_mtls_manager_live(m, file->source))
+           ? "what was read at start stays" : "none of it is trusted";
 }

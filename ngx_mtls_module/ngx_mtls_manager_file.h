@@ -328,7 +328,8 @@ void ngx_mtls_manager_settle(ngx_mtls_manager_t *m);
 
 /*
  * What earlier managers have published is lost: where it was something else
- * than the configuration has read, all sources of CAs count as changed.
+ * than the configuration has read, that does not count for any source of CAs:
+ * nothing of a file that cannot be compiled now is trusted by new workers.
  */
 void ngx_mtls_manager_distrust(ngx_mtls_manager_t *m);
 

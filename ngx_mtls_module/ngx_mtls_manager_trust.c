@@ -424,8 +424,15 @@ ngx_mtls_manager_distrust(ngx_mtls_manager_t *m)
 
     source = m->sources.elts;
 
+    /*
+     * Of what cannot be compiled now workers keep what they have, and those
+     * that begin must not have what it was at the start.
+     */
+
     for (i = 0; i < m->sources.nelts; i++) {
-        source[i].changed = ngx_mtls_manager_is_ca(&source[i]);
+        if (ngx_mtls_manager_is_ca(&source[i])) {
+            source[i].since = m->generation + 1;
+        }
     }
 
     ngx_mtls_manager_retrust(m);
@@ -470,6 +477,16 @@ ngx_mtls_manager_ca(ngx_mtls_manager_t *m, ngx_mtls_error_t *err)
         {
             continue;
         }
+
+        part = ngx_array_push(&parts);
+        if (part == NULL) {
+            goto done;
+        }
+
+        /* what was read of it does not count, whether it has tables or not */
+
+        ngx_memzero(part, sizeof(ngx_mtls_ca_part_t));
+        part->source = source[i].conf->number;
 
         for (q = ngx_queue_head(&source[i].files);
              q != ngx_queue_sentinel(&source[i].files);
