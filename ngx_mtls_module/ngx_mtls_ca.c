@@ -374,7 +374,19 @@ ngx_mtls_ca_find(ngx_mtls_ca_t *ca,
 
     anchor = ngx_mtls_ca_cert(ca, fingerprint);
 
-    return (anchor && anchor->anchor) ? anchor : NULL;
+    if (anchor == NULL || !anchor->anchor) {
+        return NULL;
+    }
+
+    /* OpenSSL's own trust settings may have come since the handshake */
+
+    if (X509_check_trust(anchor->cert->x509, X509_TRUST_SSL_CLIENT, 0)
+        == X509_TRUST_REJECTED)
+    {
+        return NULL;
+    }
+
+    return anchor;
 }
 
 

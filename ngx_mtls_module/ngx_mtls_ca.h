@@ -169,7 +169,8 @@ ngx_uint_t ngx_mtls_ca_trusted(ngx_mtls_ca_t *ca, ngx_uint_t label);
 const u_char *ngx_mtls_ca_digest(ngx_mtls_ca_t *ca);
 
 /*
- * The anchor of this fingerprint; NULL: none, or it is only a helper.  What it
+ * The anchor of this fingerprint; NULL: none, or it is only a helper, or its
+ * file says with OpenSSL's trust settings that it is not for clients.  What it
  * points at lives as long as the set.
  */
 ngx_mtls_anchor_t *ngx_mtls_ca_find(ngx_mtls_ca_t *ca,
