@@ -32,6 +32,8 @@ static void ngx_mtls_manager_compiled(ngx_mtls_compiler_t *compiler);
 static void ngx_mtls_manager_step(ngx_mtls_manager_t *m);
 static void ngx_mtls_manager_open(ngx_mtls_manager_t *m);
 static void ngx_mtls_manager_tick(ngx_mtls_manager_t *m);
+static ngx_uint_t ngx_mtls_manager_behind(ngx_mtls_conf_t *conf,
+    ngx_mtls_zone_t *zone);
 static void ngx_mtls_manager_adopt(ngx_mtls_conf_t *conf,
     ngx_mtls_zone_t *zone, ngx_atomic_uint_t generation, ngx_log_t *log);
 static ngx_int_t ngx_mtls_manager_manifest(ngx_mtls_conf_t *conf,
@@ -476,7 +478,7 @@ ngx_mtls_manager_sync(ngx_mtls_conf_t *conf, ngx_log_t *log)
     }
 
     if (conf->loaded) {
-        return NGX_OK;
+        return ngx_mtls_manager_behind(conf, zone) ? NGX_AGAIN : NGX_OK;
     }
 
     /* what was read with the configuration is no longer what is trusted */
@@ -488,6 +490,23 @@ ngx_mtls_manager_sync(ngx_mtls_conf_t *conf, ngx_log_t *log)
     /* a first attempt that cannot be published has ended badly, too */
 
     return (conf->ncrls == 0 || zone->failing) ? NGX_OK : NGX_AGAIN;
+}
+
+
+/*
+ * A manifest that is damaged is soon mended.  A worker that cannot read one for
+ * longer, as without a free file descriptor, must not go on to let in what
+ * was refused since then: it would be the client who says for how long.
+ */
+
+static ngx_uint_t
+ngx_mtls_manager_behind(ngx_mtls_conf_t *conf, ngx_mtls_zone_t *zone)
+{
+    return conf->failed
+           && ngx_current_msec - conf->failing >= NGX_MTLS_LOADING_TIMEOUT
+           && (zone->words[NGX_MTLS_WORD_TRUST] != conf->trust
+               || zone->words[NGX_MTLS_WORD_CRL]
+                  != conf->manifest->words[NGX_MTLS_WORD_CRL]);
 }
 
 
@@ -520,6 +539,8 @@ ngx_mtls_manager_adopt(ngx_mtls_conf_t *conf, ngx_mtls_zone_t *zone,
                           "mtls: generation %uA cannot be used: %*s; "
                           "the last good one stays",
                           generation, err.len, err.text);
+
+            conf->failing = ngx_current_msec;
         }
 
         conf->failed = ngx_time();

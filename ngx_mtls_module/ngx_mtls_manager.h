@@ -52,6 +52,7 @@ typedef struct {
     ngx_atomic_uint_t              generation; /* of the zone, last looked at */
     ngx_uint_t                     loaded;     /* all sources were attempted */
     time_t                         failed;     /* last bad read of a manifest */
+    ngx_msec_t                     failing;    /* since when, if it failed */
     ngx_uint_t                     held;       /* the run's folder is held */
     ngx_mtls_manager_t            *manager;
 } ngx_mtls_conf_t;
@@ -78,8 +79,9 @@ ngx_int_t ngx_mtls_manager_start(ngx_mtls_conf_t *conf, ngx_cycle_t *cycle);
  * would have said is unknown.  NGX_AGAIN: a source of CRLs of this
  * configuration was never attempted, or what is trusted has changed and cannot
  * be read: loading.  A manifest that cannot be read leaves the last good one,
- * is logged once and tried again a second later.  What conf->ca points at may
- * be another set afterwards.
+ * is logged once and tried again a second later; after NGX_MTLS_LOADING_TIMEOUT
+ * it is loading, too, if lists or what is trusted have changed.  What conf->ca
+ * points at may be another set afterwards.
  */
 ngx_int_t ngx_mtls_manager_sync(ngx_mtls_conf_t *conf, ngx_log_t *log);
 
