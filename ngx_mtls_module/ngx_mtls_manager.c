@@ -38,8 +38,6 @@ static void ngx_mtls_manager_adopt(ngx_mtls_conf_t *conf,
     ngx_mtls_zone_t *zone, ngx_atomic_uint_t generation, ngx_log_t *log);
 static ngx_int_t ngx_mtls_manager_manifest(ngx_mtls_conf_t *conf,
     ngx_mtls_zone_t *zone, ngx_mtls_manifest_t **m, ngx_mtls_error_t *err);
-static ngx_mtls_ca_t *ngx_mtls_manager_trust(ngx_mtls_conf_t *conf,
-    ngx_mtls_manifest_t *m, ngx_mtls_error_t *err);
 static ngx_uint_t ngx_mtls_manager_live_sources(ngx_mtls_conf_t *conf,
     ngx_mtls_manifest_t *m, ngx_mtls_ca_part_t *parts);
 static ngx_mtls_source_t *ngx_mtls_manager_ca_source(ngx_mtls_conf_t *conf,
@@ -612,7 +610,7 @@ ngx_mtls_manager_manifest(ngx_mtls_conf_t *conf, ngx_mtls_zone_t *zone,
  * bring back what its files no longer say.
  */
 
-static ngx_mtls_ca_t *
+ngx_mtls_ca_t *
 ngx_mtls_manager_trust(ngx_mtls_conf_t *conf, ngx_mtls_manifest_t *m,
     ngx_mtls_error_t *err)
 {

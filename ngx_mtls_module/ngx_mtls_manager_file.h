@@ -194,6 +194,13 @@ void ngx_mtls_manager_takeover(ngx_mtls_manager_t *m);
 void ngx_mtls_manager_publish(ngx_mtls_manager_t *m);
 
 /*
+ * What is trusted by a manifest, as workers make it; the caller has a reference.
+ * NULL: "err" says why.
+ */
+ngx_mtls_ca_t *ngx_mtls_manager_trust(ngx_mtls_conf_t *conf,
+    ngx_mtls_manifest_t *m, ngx_mtls_error_t *err);
+
+/*
  * Looks at what is published, since a worker cannot use it: if the files are
  * bad, writes the manifest again, or if that was no help, begins anew.
  */

@@ -472,7 +472,10 @@ ngx_mtls_manager_put_slots(ngx_mtls_manager_source_t *source,
 void
 ngx_mtls_manager_mend(ngx_mtls_manager_t *m)
 {
+    u_char                path[NGX_MAX_PATH];
+    u_char               *p;
     ngx_uint_t            again;
+    ngx_mtls_ca_t        *ca;
     ngx_mtls_error_t      err;
     ngx_mtls_manifest_t  *manifest;
 
@@ -486,8 +489,16 @@ ngx_mtls_manager_mend(ngx_mtls_manager_t *m)
                                NULL, NULL, m->log, &manifest, &err)
         == NGX_OK)
     {
+        /* and what workers read of the tables behind their heads */
+
+        ca = ngx_mtls_manager_trust(m->conf, manifest, &err);
+
         ngx_mtls_manifest_destroy(manifest);
-        return;
+
+        if (ca) {
+            ngx_mtls_ca_free(ca);
+            return;
+        }
     }
 
     again = (m->mended == m->generation);
@@ -497,6 +508,15 @@ ngx_mtls_manager_mend(ngx_mtls_manager_t *m)
                         : "the manifest is written again");
 
     if (again) {
+
+        /* else its tables, which are no better, would be taken over */
+
+        p = ngx_snprintf(path, sizeof(path) - 1, "%V/%s", &m->conf->dir,
+                         NGX_MTLS_MANIFEST_NAME);
+        *p = '\0';
+
+        (void) unlink((char *) path);
+
         ngx_mtls_manager_reset(m);
         return;
     }

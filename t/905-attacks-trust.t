@@ -153,6 +153,44 @@ EOC
 }
 
 
+# The records of a table are damaged behind its head: a new worker does not use
+# it, and the manager makes it again.
+
+{
+    my $n = Mtls::Test->new(pki => $pki);
+
+    trust($n, $root, $guest);
+    $n->run(<<'EOC');
+mtls_ca partners %%DIR%%/bundle.pem refresh=1s;
+%%MTLS%%
+server {
+    listen 127.0.0.1:%%PORT_0%% ssl;
+    %%TLS%%
+    location / { mtls_allow any; proxy_pass http://%%UPSTREAM%%; }
+}
+EOC
+    trust($n, $root);
+    becomes($n, 400, 'damaged: the CA is removed');
+
+    for my $table (grep { m{/[0-9a-f]{64}$} } glob $n->dir . '/state/*/*') {
+        open my $f, '+<', $table or die "$table: $!\n";
+        seek $f, 700, 0;
+        print $f "\xff" x 100;
+        close $f;
+    }
+
+    $n->kill_worker;
+
+    my $r = get($n, '/', cert => $carol);
+    isnt($r->{status}, 200, 'damaged: a new worker does not bring it back');
+    ok(wait_for(sub { get($n, '/', cert => $alice)->{status} == 200 }, 20),
+       'damaged: mended');
+    is(get($n, '/', cert => $carol)->{status}, 400,
+       'damaged: mended, and without the CA');
+    $n->stop;
+}
+
+
 # A worker without a free file descriptor cannot read what was published.  Who
 # may no longer come in, and holds connections, must not decide how long.
 
