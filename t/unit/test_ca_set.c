@@ -395,7 +395,8 @@ test_shared(void **state)
     (void) part_of("a", 0, 0, &aux);
     set = swap(configured);
     assert_int_equal(parsed(set), 0);
-    assert_ptr_not_equal(find(&root)->cert, cert);
+    assert_ptr_not_equal(entry(set, &root)->anchor.cert, cert);
+    assert_null(find(&root));
     assert_int_equal(vouched(&direct, NULL, 0), 0);
     ca = configured;
     assert_int_equal(vouched(&direct, NULL, 0), 1);
@@ -447,7 +448,8 @@ test_stricter(void **state)
 
         set = swap(configured);
         assert_int_equal(ngx_mtls_ca_certs(set)->nelts, 1);
-        assert_int_equal(find(&root)->nlabels, 2);
+        assert_int_equal(entry(set, &root)->anchor.nlabels, 2);
+        assert_null(find(&root));
         assert_int_equal(vouched(&direct, NULL, 0), 0);
         assert_int_equal(entry(configured, &root)->loaded->refs, 1);
 
