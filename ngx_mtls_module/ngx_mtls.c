@@ -86,6 +86,17 @@ ngx_mtls_sha256_pieces(const void *a, size_t alen, const void *b, size_t blen,
 }
 
 
+uint64_t
+ngx_mtls_now(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+
 ngx_int_t
 ngx_mtls_sha256(const void *data, size_t len, u_char *hash)
 {

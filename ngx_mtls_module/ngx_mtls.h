@@ -42,6 +42,9 @@ typedef struct {
 /* sets the text of an error, in ngx_snprintf()'s format; returns NGX_ERROR */
 ngx_int_t ngx_mtls_error(ngx_mtls_error_t *err, const char *fmt, ...);
 
+/* microseconds of a clock that all processes share and nobody sets */
+uint64_t ngx_mtls_now(void);
+
 /* SHA-256 of one piece of memory into 32 octets; NGX_ERROR: OpenSSL failed */
 ngx_int_t ngx_mtls_sha256(const void *data, size_t len, u_char *hash);
 

@@ -123,8 +123,12 @@ ngx_mtls_ca_file(ngx_mtls_ca_t *ca, ngx_mtls_label_t *label, ngx_str_t *path,
 {
     ngx_int_t            rc;
     ngx_str_t           *s;
+    uint64_t             read;
     ngx_mtls_ca_list_t   list;
     ngx_mtls_ca_part_t  *part;
+
+    /* before it is opened: what says more was looked at later */
+    read = ngx_mtls_now();
 
     rc = ngx_mtls_ca_file_list(path, partial, ca->pool, &list, err);
     if (rc != NGX_OK) {
@@ -140,6 +144,7 @@ ngx_mtls_ca_file(ngx_mtls_ca_t *ca, ngx_mtls_label_t *label, ngx_str_t *path,
     part->table = NULL;
     part->label = label->number;
     part->source = source;
+    part->read = read;
     part->path = *path;
 
     s = ngx_array_push(&ca->paths);
@@ -326,6 +331,26 @@ const u_char *
 ngx_mtls_ca_digest(ngx_mtls_ca_t *ca)
 {
     return ca->digest;
+}
+
+
+uint64_t
+ngx_mtls_ca_when(ngx_mtls_ca_t *configured, ngx_uint_t source)
+{
+    uint64_t             when;
+    ngx_uint_t           i;
+    ngx_mtls_ca_part_t  *part;
+
+    when = 0;
+    part = configured->parts.elts;
+
+    for (i = 0; i < configured->parts.nelts; i++) {
+        if (part[i].source == source) {
+            when = ngx_max(when, part[i].read);
+        }
+    }
+
+    return when;
 }
 
 

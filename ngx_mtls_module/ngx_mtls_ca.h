@@ -77,6 +77,8 @@ typedef struct {
     ngx_mtls_table_t              *table;       /* that has the list, or NULL */
     ngx_uint_t                     label;       /* its number */
     ngx_uint_t                     source;      /* its number, or _STATIC */
+    uint64_t                       read;        /* of the configuration's: when,
+                                                   of ngx_mtls_now() */
     ngx_str_t                      path;
 } ngx_mtls_ca_part_t;
 
@@ -158,6 +160,9 @@ ngx_array_t *ngx_mtls_ca_paths(ngx_mtls_ca_t *ca);
 
 /* the configuration's certificates, anchors or not: of ngx_mtls_anchor_t * */
 ngx_array_t *ngx_mtls_ca_certs(ngx_mtls_ca_t *ca);
+
+/* when the configuration has read the last file of a source; 0: none */
+uint64_t ngx_mtls_ca_when(ngx_mtls_ca_t *configured, ngx_uint_t source);
 
 /* how many certificates are trusted in the label of that number */
 ngx_uint_t ngx_mtls_ca_trusted(ngx_mtls_ca_t *ca, ngx_uint_t label);

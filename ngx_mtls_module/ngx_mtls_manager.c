@@ -642,7 +642,8 @@ ngx_mtls_manager_trust(ngx_mtls_conf_t *conf, ngx_mtls_manifest_t *m,
 
         if (source == NULL
             || attempted == NULL
-            || attempted->since <= conf->read_generation)
+            || !ngx_mtls_manager_newer(conf, source, attempted->since,
+                                       attempted->read))
         {
             continue;
         }
@@ -687,12 +688,24 @@ ngx_mtls_manager_live_sources(ngx_mtls_conf_t *conf, ngx_mtls_manifest_t *m,
 
         attempted = ngx_mtls_manifest_attempted(m, source[i].key);
 
-        if (attempted && attempted->since > conf->read_generation) {
+        if (attempted
+            && ngx_mtls_manager_newer(conf, &source[i], attempted->since,
+                                      attempted->read))
+        {
             parts[n++].source = source[i].number;
         }
     }
 
     return n;
+}
+
+
+ngx_uint_t
+ngx_mtls_manager_newer(ngx_mtls_conf_t *conf, ngx_mtls_source_t *source,
+    uint64_t since, uint64_t read)
+{
+    return since > conf->read_generation
+           && read > ngx_mtls_ca_when(conf->configured, source->number);
 }
 
 

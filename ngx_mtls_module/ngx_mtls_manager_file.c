@@ -53,6 +53,7 @@ ngx_mtls_manager_poll(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t  *file;
 
     rc = NGX_ERROR;
+    source->scan = ngx_mtls_now();
 
     if (!source->polled && ngx_mtls_manager_is_ca(source)) {
         ngx_mtls_manager_read(m, source);
@@ -522,6 +523,7 @@ ngx_mtls_manager_batch(ngx_mtls_manager_t *m)
         /* before the file is read, so that no later change is missed */
 
         file->taken = ngx_time();
+        file->read = ngx_mtls_now();
 
         if (ngx_mtls_source_stat(&file->node.str, &file->stat) != NGX_OK) {
             err = ngx_errno;

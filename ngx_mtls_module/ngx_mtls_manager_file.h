@@ -34,7 +34,10 @@ typedef struct {
     ngx_mtls_stat_t                issuer;     /* of issuer=FILE */
     time_t                         issuer_taken;
 
+    uint64_t                       scan;       /* when the last poll began */
     uint64_t                       since;      /* of CAs: as the manifest's */
+    uint64_t                       read;       /* the same */
+    uint64_t                       fresh;      /* "read", if "changed" */
     uint64_t                       retired;    /* the same, until the first */
     int64_t                        until;      /* attempt has ended */
 
@@ -73,6 +76,7 @@ typedef struct {
 
     ngx_mtls_stat_t                stat;       /* at the last attempt */
     time_t                         taken;
+    uint64_t                       read;       /* the same, of ngx_mtls_now() */
 
     ngx_mtls_manager_tables_t      tables;
     ngx_mtls_stat_t                good;       /* of the tables */
@@ -190,12 +194,20 @@ void ngx_mtls_manager_reset(ngx_mtls_manager_t *m);
 /* what an earlier manager of this run has published goes on to count */
 void ngx_mtls_manager_takeover(ngx_mtls_manager_t *m);
 
+/*
+ * Whether tables of a source of CAs, changed in generation "since" by a look at
+ * its files at "read", are newer than what the configuration has read of it.
+ * What was looked at before that may be published after it.
+ */
+ngx_uint_t ngx_mtls_manager_newer(ngx_mtls_conf_t *conf,
+    ngx_mtls_source_t *source, uint64_t since, uint64_t read);
+
 /* writes a manifest and raises the zone's words, if it is time to */
 void ngx_mtls_manager_publish(ngx_mtls_manager_t *m);
 
 /*
- * What is trusted by a manifest, as workers make it; the caller has a reference.
- * NULL: "err" says why.
+ * What is trusted by a manifest, as workers make it; the caller has a
+ * reference.  NULL: "err" says why.
  */
 ngx_mtls_ca_t *ngx_mtls_manager_trust(ngx_mtls_conf_t *conf,
     ngx_mtls_manifest_t *m, ngx_mtls_error_t *err);

@@ -106,6 +106,7 @@ ngx_mtls_manager_inherit_source(ngx_mtls_manager_t *m,
     }
 
     source->since = attempted->since;
+    source->read = attempted->read;
 
     if (attempted->retired
         && attempted->retired <= m->conf->read_generation)
@@ -327,6 +328,7 @@ ngx_mtls_manager_write(ngx_mtls_manager_t *m, ngx_pool_t *pool,
     for (i = 0; i < m->sources.nelts; i++) {
         if (source[i].changed && ngx_mtls_manager_live(m, &source[i])) {
             source[i].since = manifest.generation;
+            source[i].read = source[i].fresh;
             source[i].changed = 0;
         }
     }
@@ -417,8 +419,14 @@ ngx_mtls_manager_put_source(ngx_mtls_manager_t *m,
 
     ngx_memcpy(attempted->key, source->conf->key, NGX_MTLS_HASH_LEN);
 
-    attempted->since = (source->changed && ngx_mtls_manager_live(m, source))
-                       ? manifest->generation : source->since;
+    if (source->changed && ngx_mtls_manager_live(m, source)) {
+        attempted->since = manifest->generation;
+        attempted->read = source->fresh;
+
+    } else {
+        attempted->since = source->since;
+        attempted->read = source->read;
+    }
 
     if (!source->attempted) {
         attempted->retired = source->retired;

@@ -30,6 +30,8 @@ static void ngx_mtls_manager_vanished(ngx_mtls_manager_t *m,
     ngx_mtls_manager_source_t *source);
 static ngx_uint_t ngx_mtls_manager_vanish(ngx_mtls_manager_t *m,
     ngx_mtls_manager_file_t *file);
+static void ngx_mtls_manager_news(ngx_mtls_manager_source_t *source,
+    uint64_t read);
 static void ngx_mtls_manager_retrust(ngx_mtls_manager_t *m);
 static ngx_mtls_ca_t *ngx_mtls_manager_ca(ngx_mtls_manager_t *m,
     ngx_mtls_error_t *err);
@@ -112,7 +114,9 @@ ngx_mtls_manager_live(ngx_mtls_manager_t *m,
     ngx_queue_t              *q;
     ngx_mtls_manager_file_t  *file;
 
-    if (source->since > m->conf->read_generation) {
+    if (ngx_mtls_manager_newer(m->conf, source->conf, source->since,
+                               source->read))
+    {
         return 1;
     }
 
@@ -271,7 +275,7 @@ ngx_mtls_manager_renews(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file,
     news = (!live && list) ? (!same || (fresh && file->tables.n)) : fresh;
 
     if (news) {
-        source->changed = 1;
+        ngx_mtls_manager_news(source, file->read);
     }
 
     if (source->changed) {
@@ -392,10 +396,22 @@ ngx_mtls_manager_vanish(ngx_mtls_manager_t *m, ngx_mtls_manager_file_t *file)
                   "no longer trusted in label \"%V\"", &file->node.str,
                   &file->source->conf->label_name);
 
-    file->source->changed = 1;
+    ngx_mtls_manager_news(file->source, file->source->scan);
     ngx_mtls_manager_retrust(m);
 
     return 1;
+}
+
+
+/* of what changes together counts what was looked at first */
+
+static void
+ngx_mtls_manager_news(ngx_mtls_manager_source_t *source, uint64_t read)
+{
+    read = ngx_min(read, source->scan);
+
+    source->fresh = source->changed ? ngx_min(source->fresh, read) : read;
+    source->changed = 1;
 }
 
 
@@ -432,6 +448,8 @@ ngx_mtls_manager_distrust(ngx_mtls_manager_t *m)
     for (i = 0; i < m->sources.nelts; i++) {
         if (ngx_mtls_manager_is_ca(&source[i])) {
             source[i].since = m->generation + 1;
+            source[i].read = ngx_mtls_now();
+            source[i].fresh = source[i].read;
         }
     }
 

@@ -45,7 +45,10 @@ typedef struct {
 typedef struct {
     u_char                         key[NGX_MTLS_HASH_LEN];
     uint64_t                       since;       /* generation in which its
-                                                   tables changed last */
+                                                   tables changed last, */
+    uint64_t                       read;        /* and when the files were
+                                                   looked at for them: of
+                                                   ngx_mtls_now() */
 
     /*
      * 0, or the first generation of a configuration that does not have the

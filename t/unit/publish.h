@@ -140,6 +140,7 @@ tried(ngx_mtls_source_t *source, uint64_t since)
 
     memcpy(attempted[i].key, source->key, NGX_MTLS_HASH_LEN);
     attempted[i].since = since;
+    attempted[i].read = ngx_mtls_now();
 }
 
 

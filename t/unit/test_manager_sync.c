@@ -268,6 +268,36 @@ test_swapped(void **state)
 
 
 /*
+ * What the manager has looked at before the configuration was read may be
+ * published after it: the files said something later by then
+ */
+
+static void
+test_read(void **state)
+{
+    uint64_t            before;
+    ngx_mtls_source_t  *source;
+
+    before = ngx_mtls_now();
+
+    source = source_ca(certs(&root));
+    finish();
+
+    tried(source, 5);
+    attempted[0].read = before;
+    (void) compiled(source, certs(&root, &own));
+    publish(1);
+    assert_int_equal(sync_now(), NGX_OK);
+    assert_false(trusts(&own));
+
+    attempted[0].read = ngx_mtls_now();
+    publish(2);
+    assert_int_equal(sync_now(), NGX_OK);
+    assert_true(trusts(&own));
+}
+
+
+/*
  * A reload was to a configuration without the source: what an old worker knows
  * of it stays, and a CA that is gone does not come back
  */
@@ -511,6 +541,7 @@ main(void)
         p(test_word),
         p(test_since),
         p(test_swapped),
+        p(test_read),
         p(test_retired),
         p(test_vanished),
         p(test_last_good),
