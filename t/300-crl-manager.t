@@ -210,7 +210,7 @@ for my $victim (qw(child manager)) {
     ok(wait_for(sub { get($n, '/', cert => $alice)->{status} == 403 }, 5),
        "$victim: and used");
 
-    is(scalar(my @left = glob run_dir($n) . '/*.tmp'), 0,
+    ok(wait_for(sub { !glob_tmp($n) }, 5),
        "$victim: nothing is left");
 
     # so that it is new for the next one
@@ -223,6 +223,11 @@ for my $victim (qw(child manager)) {
 
 # The folder of the run is removed by somebody.
 
+# what a file had that has vanished is kept by then
+
+ok(wait_for(sub { grep { !/\.tmp$/ && -s > 1 << 20 }
+                       glob "$n->{dir}/state/kept/*" }, 20),
+   'folder removed: what a vanished file had is kept');
 $n->mark;
 command('rm', '-r', run_dir($n));
 ok($n->wait_error(qr/\[error\].*somebody has removed/, 5), 'folder removed');
@@ -490,4 +495,15 @@ sub compiler {
     }
 
     return;
+}
+
+
+# what a child has not ended yet, or has left
+
+sub glob_tmp {
+    my $n = shift;
+
+    my @left = glob run_dir($n) . '/*.tmp';
+
+    return scalar @left;
 }

@@ -315,7 +315,7 @@ for my $case ('as it begins', 'as it writes', 'by a reload',
             "child killed $case: after, bad");
     like(state($child), qr/^[ZX]?$/, "child killed $case: it is gone");
 
-    is(scalar(my @left = glob run_dir($n) . '/*.tmp'), 0,
+    ok(wait_for(sub { !glob_tmp($n) }, 5),
        "child killed $case: nothing is left");
 }
 
@@ -582,4 +582,15 @@ sub generation {
 
     return 0 if !-e $path;
     return unpack('x48 Q', slurp($path));
+}
+
+
+# what a child has not ended yet, or has left
+
+sub glob_tmp {
+    my $n = shift;
+
+    my @left = glob run_dir($n) . '/*.tmp';
+
+    return scalar @left;
 }
