@@ -345,7 +345,8 @@ rename "$n->{dir}/was", "$n->{dir}/state/kept";
     spew("$cas.new", map { slurp($_->crt) } $third, $foreign,
                                             $pki->ca(cn => 'Fourth CA'));
     rename "$cas.new", $cas;
-    ok($n->wait_error(qr/loaded CA file ".*others\.pem"/, 10), 'CA live: again');
+    ok($n->wait_error(qr/loaded CA file ".*others\.pem"/, 10),
+       'CA live: another one');
     sleep 1.5;
     refused(get($n, '/', cert => $other), 'revoked', 'CA live: still revoked');
     is($n->error_lines(qr/theirs/), 0, 'CA live: which is no news');
