@@ -412,8 +412,8 @@ sub config {
     my ($crl) = @_;
 
     return <<"CONF";
-mtls_ca  it  %%PKI%%/root.crt;
-mtls_ca  it  %%PKI%%/inter.crt;
+mtls_ca  it  %%PKI%%/root.crt refresh=off;
+mtls_ca  it  %%PKI%%/inter.crt refresh=off;
 $crl
 %%MTLS%%
 
