@@ -507,6 +507,7 @@ static void
 ngx_mtls_certificate_no_constraints(ngx_mtls_certificate_t *cert)
 {
     cert->ca = 0;
+    cert->ca_undefined = 1;
 }
 
 

@@ -84,7 +84,12 @@ typedef struct {
 } ngx_mtls_dp_t;
 
 
+/* made when asked for, by ngx_mtls_spiffe_svid() */
+typedef struct ngx_mtls_svid_s    ngx_mtls_svid_t;
+
+
 /* key usage bits (RFC 5280 4.2.1.3) */
+#define NGX_MTLS_KU_SIGNATURE     0x01
 #define NGX_MTLS_KU_CERT_SIGN     0x20
 #define NGX_MTLS_KU_CRL_SIGN      0x40
 
@@ -122,6 +127,7 @@ typedef struct {
      */
 
     ngx_uint_t                    ca;        /* basicConstraints cA */
+    ngx_uint_t                    ca_undefined;
     ngx_uint_t                    key_usage; /* first octet reversed: bit n =
                                                 1 << n; all set if absent */
 
@@ -133,6 +139,8 @@ typedef struct {
     ngx_mtls_values_t             eku;
     ngx_mtls_der_t                policy_list;
     ngx_mtls_values_t             policies;
+
+    ngx_mtls_svid_t              *svid;      /* NULL until asked */
 
     /* set by ngx_mtls_certificate_dps() */
     ngx_mtls_dp_t                *dps;
