@@ -8,6 +8,7 @@
 
 #include <ngx_mtls.h>
 #include <ngx_mtls_ca_index.h>
+#include <ngx_mtls_spiffe.h>
 
 #include <openssl/err.h>
 
@@ -114,6 +115,70 @@ ngx_mtls_ca_label(ngx_mtls_ca_t *ca, ngx_str_t *name, ngx_uint_t revocation,
     *label = l;
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_mtls_ca_domain(ngx_mtls_label_t *label, ngx_str_t *domain,
+    ngx_mtls_error_t *err)
+{
+    const char  *wrong;
+
+    wrong = ngx_mtls_spiffe_domain(domain);
+
+    if (wrong) {
+        (void) ngx_mtls_error(err, "\"%V\" is no SPIFFE trust domain: %s",
+                              domain, wrong);
+        return NGX_DECLINED;
+    }
+
+    if (label->trust_domain.len
+        && (label->trust_domain.len != domain->len
+            || ngx_memcmp(label->trust_domain.data, domain->data, domain->len)
+               != 0))
+    {
+        (void) ngx_mtls_error(err, "\"trust_domain=\" of label \"%V\" was "
+                              "already set to another value", &label->name);
+        return NGX_DECLINED;
+    }
+
+    label->trust_domain = *domain;
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_mtls_ca_speaks(ngx_mtls_ca_t *ca, ngx_mtls_anchor_t *anchor,
+    ngx_str_t *domain)
+{
+    ngx_uint_t          i, k, bound;
+    ngx_mtls_label_t  **label;
+
+    bound = 0;
+    label = ca->labels->elts;
+
+    for (i = 0; i < ca->labels->nelts; i++) {
+
+        if (label[i]->trust_domain.len == 0
+            || label[i]->trust_domain.len != domain->len
+            || ngx_strncasecmp(label[i]->trust_domain.data, domain->data,
+                               domain->len)
+               != 0)
+        {
+            continue;
+        }
+
+        bound = 1;
+
+        for (k = 0; k < anchor->nlabels; k++) {
+            if (anchor->labels[k] == i) {
+                return 1;
+            }
+        }
+    }
+
+    return !bound;
 }
 
 

@@ -34,6 +34,7 @@ typedef struct {
     ngx_uint_t                     number;
     ngx_uint_t                     revocation;  /* or NGX_CONF_UNSET_UINT */
     ngx_uint_t                     unknown;     /* or NGX_CONF_UNSET_UINT */
+    ngx_str_t                      trust_domain;  /* len 0: none */
     u_char                         hash[NGX_MTLS_HASH_LEN];    /* of the name */
 } ngx_mtls_label_t;
 
@@ -127,6 +128,20 @@ void ngx_mtls_ca_free(ngx_mtls_ca_t *ca);
 ngx_int_t ngx_mtls_ca_label(ngx_mtls_ca_t *ca, ngx_str_t *name,
     ngx_uint_t revocation, ngx_uint_t unknown, ngx_mtls_label_t **label,
     ngx_mtls_error_t *err);
+
+/*
+ * Binds a SPIFFE trust domain to a label.  NGX_DECLINED: the name is none, or
+ * the label has another one.
+ */
+ngx_int_t ngx_mtls_ca_domain(ngx_mtls_label_t *label, ngx_str_t *domain,
+    ngx_mtls_error_t *err);
+
+/*
+ * Whether an anchor may vouch for this trust domain, whose case does not
+ * matter: it is bound to no label, or to one in which this is an anchor.
+ */
+ngx_uint_t ngx_mtls_ca_speaks(ngx_mtls_ca_t *ca, ngx_mtls_anchor_t *anchor,
+    ngx_str_t *domain);
 
 /*
  * Adds the certificates of one file (PEM with any number of them, or DER) to

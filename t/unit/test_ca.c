@@ -158,6 +158,59 @@ test_settings(void **state)
 
 
 static void
+test_domains(void **state)
+{
+    ngx_mtls_anchor_t  *a, *b;
+
+#define domain(l, d)                                                         \
+    ngx_mtls_ca_domain(label(l), &(ngx_str_t) ngx_string(d), &err)
+#define speaks(a, d)                                                         \
+    ngx_mtls_ca_speaks(ca, a, &(ngx_str_t) ngx_string(d))
+
+    add1("none", 0, &other);
+    add1("mesh", 0, &root);
+    add1("east", 0, &own);
+    finish();
+
+    a = find(&root);
+    b = find(&other);
+
+    assert_true(speaks(a, "prod.example"));
+
+    assert_int_equal(domain("mesh", ""), NGX_DECLINED);
+    assert_true(err_has("\"\" is no SPIFFE trust domain: the trust domain is "
+                        "empty"));
+    assert_int_equal(domain("mesh", "Prod.Example"), NGX_DECLINED);
+    assert_true(err_has("lower case"));
+    assert_int_equal(domain("mesh", "spiffe://prod.example"), NGX_DECLINED);
+    assert_true(err_has("colon"));
+
+    assert_int_equal(domain("mesh", "prod.example"), NGX_OK);
+    assert_int_equal(domain("mesh", "prod.example"), NGX_OK);
+    assert_int_equal(domain("mesh", "test.example"), NGX_DECLINED);
+    assert_true(err_has("\"trust_domain=\" of label \"mesh\" was already set "
+                        "to another value"));
+    assert_int_equal(domain("east", "prod.example"), NGX_OK);
+
+    assert_true(speaks(a, "prod.example"));
+    assert_true(speaks(a, "PROD.example"));
+    assert_true(speaks(find(&own), "prod.example"));
+    assert_false(speaks(b, "prod.example"));
+    assert_false(speaks(b, "Prod.Example"));
+
+    /* what is bound to nobody */
+
+    assert_true(speaks(a, "test.example"));
+    assert_true(speaks(b, "test.example"));
+    assert_true(speaks(b, "prod.exampl"));
+    assert_true(speaks(b, ""));
+
+#undef domain
+#undef speaks
+}
+
+
+static void
 test_no_anchor(void **state)
 {
     add1("a", 0, &root);
@@ -430,6 +483,7 @@ main(void)
         t(test_mimic),
         t(test_labels),
         t(test_settings),
+        t(test_domains),
         t(test_no_anchor),
         t(test_digest),
         t(test_files),
