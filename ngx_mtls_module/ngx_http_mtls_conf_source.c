@@ -19,7 +19,8 @@
 
 static ngx_int_t ngx_http_mtls_is_label(ngx_str_t *label);
 static ngx_int_t ngx_http_mtls_ca_option(ngx_conf_t *cf, ngx_str_t *arg,
-    ngx_mtls_source_t *options, ngx_uint_t *revocation, ngx_uint_t *unknown);
+    ngx_mtls_source_t *options, ngx_uint_t *revocation, ngx_uint_t *unknown,
+    ngx_str_t *domain);
 static char *ngx_http_mtls_ca_source(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf, ngx_mtls_label_t *label,
     ngx_mtls_source_t *options, ngx_str_t *path);
@@ -44,7 +45,7 @@ ngx_http_mtls_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     char               *rv;
     ngx_int_t           rc;
-    ngx_str_t          *value;
+    ngx_str_t          *value, domain;
     ngx_uint_t          i, n, revocation, unknown;
     ngx_mtls_error_t    err;
     ngx_mtls_label_t   *label;
@@ -73,13 +74,14 @@ ngx_http_mtls_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     revocation = NGX_CONF_UNSET_UINT;
     unknown = NGX_CONF_UNSET_UINT;
+    ngx_str_null(&domain);
 
     /* options may stand anywhere behind the label; what is left are files */
 
     for (n = 2, i = 2; i < cf->args->nelts; i++) {
 
         rc = ngx_http_mtls_ca_option(cf, &value[i], &options, &revocation,
-                                     &unknown);
+                                     &unknown, &domain);
         if (rc == NGX_ERROR) {
             return NGX_CONF_ERROR;
         }
@@ -99,7 +101,9 @@ ngx_http_mtls_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (ngx_mtls_ca_label(mmcf->core.configured, &value[1], revocation, unknown,
                           &label, &err)
-        != NGX_OK)
+        != NGX_OK
+        || (domain.data
+            && ngx_mtls_ca_domain(label, &domain, &err) != NGX_OK))
     {
         return ngx_http_mtls_fail(cf, &err);
     }
@@ -245,7 +249,8 @@ ngx_http_mtls_is_label(ngx_str_t *label)
 
 static ngx_int_t
 ngx_http_mtls_ca_option(ngx_conf_t *cf, ngx_str_t *arg,
-    ngx_mtls_source_t *options, ngx_uint_t *revocation, ngx_uint_t *unknown)
+    ngx_mtls_source_t *options, ngx_uint_t *revocation, ngx_uint_t *unknown,
+    ngx_str_t *domain)
 {
     ngx_str_t  word;
 
@@ -273,6 +278,20 @@ ngx_http_mtls_ca_option(ngx_conf_t *cf, ngx_str_t *arg,
             return NGX_OK;
         }
 
+    } else if (ngx_http_mtls_prefixed(arg, "trust_domain=", &word) == NGX_OK) {
+        if (domain->data == NULL
+            || (domain->len == word.len
+                && ngx_memcmp(domain->data, word.data, word.len) == 0))
+        {
+            *domain = word;
+            return NGX_OK;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"mtls_ca\" has more than one \"trust_domain=\"; "
+                           "give each trust domain a label of its own");
+        return NGX_ERROR;
+
     } else if (arg->len
                && (arg->data[0] == '/'
                    || ngx_strlchr(arg->data, arg->data + arg->len, '=')
@@ -284,8 +303,9 @@ ngx_http_mtls_ca_option(ngx_conf_t *cf, ngx_str_t *arg,
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "invalid parameter \"%V\" in \"mtls_ca\", known are "
                        "\"partial\", \"refresh=TIME|off\", "
-                       "\"revocation=off|leaf|chain\" and "
-                       "\"unknown=deny|allow\"", arg);
+                       "\"revocation=off|leaf|chain\", "
+                       "\"unknown=deny|allow\" and \"trust_domain=NAME\"",
+                       arg);
     return NGX_ERROR;
 }
 

@@ -139,6 +139,12 @@ static ngx_http_mtls_problem_t  ngx_http_mtls_problems[] = {
       ngx_string("The client certificate is none of those that are allowed to "
                  "access this resource.") },
 
+    { NGX_MTLS_REASON_BAD_SVID, NGX_HTTP_FORBIDDEN,
+      ngx_string(NGX_HTTP_MTLS_UNAUTHENTICATED),
+      ngx_string("Certificate not a valid SVID"),
+      ngx_string("The client certificate has a SPIFFE ID, but breaks the rules "
+                 "for certificates that have one.") },
+
     { NGX_MTLS_REASON_LOADING, NGX_HTTP_SERVICE_UNAVAILABLE,
       ngx_string(NGX_HTTP_MTLS_UNAVAILABLE),
       ngx_string("Not ready yet"),

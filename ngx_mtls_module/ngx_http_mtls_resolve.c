@@ -167,25 +167,38 @@ ngx_http_mtls_cmp_groups(const void *one, const void *two)
 static ngx_int_t
 ngx_http_mtls_compile_policy(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf)
 {
-    ngx_str_t        *labels;
-    ngx_uint_t        i, n;
-    ngx_mtls_error_t  err;
+    ngx_str_t         *labels, *domains;
+    ngx_uint_t         i, n, ndomains;
+    ngx_mtls_error_t   err;
+    ngx_mtls_label_t  *label;
 
     n = ngx_mtls_ca_nlabels(mmcf->core.configured);
 
-    labels = ngx_palloc(cf->pool, (n + 1) * sizeof(ngx_str_t));
+    labels = ngx_palloc(cf->pool, 2 * (n + 1) * sizeof(ngx_str_t));
     if (labels == NULL) {
         return NGX_ERROR;
     }
 
+    domains = labels + n + 1;
+    ndomains = 0;
+
     for (i = 0; i < n; i++) {
-        labels[i] = ngx_mtls_ca_label_number(mmcf->core.configured, i)->name;
+        label = ngx_mtls_ca_label_number(mmcf->core.configured, i);
+        labels[i] = label->name;
+
+        if (label->trust_domain.len) {
+            domains[ndomains++] = label->trust_domain;
+        }
     }
 
     ngx_memzero(&err, sizeof(ngx_mtls_error_t));
 
     if (ngx_mtls_policy_compile(mmcf->core.policy, labels, n, cf->log, &err)
-        != NGX_OK)
+        != NGX_OK
+        || (ndomains
+            && ngx_mtls_policy_domains(mmcf->core.policy, domains, ndomains,
+                                       &err)
+               != NGX_OK))
     {
         (void) ngx_http_mtls_fail(cf, &err);
         return NGX_ERROR;

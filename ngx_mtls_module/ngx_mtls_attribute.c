@@ -7,6 +7,7 @@
 
 
 #include <ngx_mtls_attribute.h>
+#include <ngx_mtls_spiffe.h>
 
 
 /* what follows an attribute's word in a group line */
@@ -46,6 +47,8 @@ static ngx_int_t ngx_mtls_attribute_avas(ngx_mtls_certificate_t *cert,
 static ngx_int_t ngx_mtls_attribute_list(ngx_mtls_certificate_t *cert,
     ngx_mtls_name_t *name, ngx_mtls_ava_t *first, ngx_uint_t n,
     ngx_mtls_values_t *values);
+static ngx_int_t ngx_mtls_attribute_spiffe(ngx_mtls_certificate_t *cert,
+    ngx_mtls_attribute_t *attr, ngx_mtls_values_t *values);
 static ngx_int_t ngx_mtls_attribute_extension(ngx_mtls_certificate_t *cert,
     ngx_mtls_attribute_t *attr, ngx_mtls_values_t *values);
 
@@ -71,6 +74,7 @@ static ngx_mtls_attribute_name_t  ngx_mtls_attribute_lines[] = {
       NGX_MTLS_LINE_PLAIN },
     { ngx_string("spki"), NGX_MTLS_ATTR_SPKI, NGX_MTLS_LINE_PLAIN },
     { ngx_string("key_type"), NGX_MTLS_ATTR_KEY_TYPE, NGX_MTLS_LINE_PLAIN },
+    { ngx_string("spiffe"), NGX_MTLS_ATTR_SPIFFE, NGX_MTLS_LINE_PLAIN },
     { ngx_string("ca"), NGX_MTLS_ATTR_CA, NGX_MTLS_LINE_PLAIN },
     { ngx_string("group"), NGX_MTLS_ATTR_GROUP, NGX_MTLS_LINE_PLAIN },
 
@@ -86,6 +90,9 @@ static ngx_mtls_attribute_name_t  ngx_mtls_attribute_facts[] = {
     { ngx_string("thumbprint"), NGX_MTLS_ATTR_THUMBPRINT, 0 },
     { ngx_string("spki"), NGX_MTLS_ATTR_SPKI, 0 },
     { ngx_string("key_type"), NGX_MTLS_ATTR_KEY_TYPE, 0 },
+    { ngx_string("spiffe_id"), NGX_MTLS_ATTR_SPIFFE, 0 },
+    { ngx_string("spiffe_trust_domain"), NGX_MTLS_ATTR_SPIFFE_DOMAIN, 0 },
+    { ngx_string("spiffe_path"), NGX_MTLS_ATTR_SPIFFE_PATH, 0 },
     { ngx_string("days_left"), NGX_MTLS_ATTR_DAYS_LEFT, 0 },
 
     { ngx_null_string, NGX_MTLS_ATTR_NONE, 0 }
@@ -411,6 +418,11 @@ ngx_mtls_attribute_values(ngx_mtls_certificate_t *cert,
     case NGX_MTLS_ATTR_EXTENSION:
         return ngx_mtls_attribute_extension(cert, attr, values);
 
+    case NGX_MTLS_ATTR_SPIFFE:
+    case NGX_MTLS_ATTR_SPIFFE_DOMAIN:
+    case NGX_MTLS_ATTR_SPIFFE_PATH:
+        return ngx_mtls_attribute_spiffe(cert, attr, values);
+
     case NGX_MTLS_ATTR_DNS:
         *values = cert->san[NGX_MTLS_SAN_DNS];
         break;
@@ -660,6 +672,37 @@ ngx_mtls_attribute_list(ngx_mtls_certificate_t *cert, ngx_mtls_name_t *name,
     cert->lists = list;
 
     *values = list->values;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_mtls_attribute_spiffe(ngx_mtls_certificate_t *cert,
+    ngx_mtls_attribute_t *attr, ngx_mtls_values_t *values)
+{
+    ngx_mtls_svid_t  *svid;
+
+    if (ngx_mtls_spiffe_svid(cert, &svid) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    switch (attr->id) {
+
+    case NGX_MTLS_ATTR_SPIFFE_DOMAIN:
+        values->elts = &svid->spiffe.trust_domain;
+        break;
+
+    case NGX_MTLS_ATTR_SPIFFE_PATH:
+        values->elts = &svid->spiffe.path;
+        break;
+
+    default:
+        values->elts = &svid->spiffe.id;
+        break;
+    }
+
+    values->n = svid->n;
 
     return NGX_OK;
 }

@@ -36,11 +36,19 @@ typedef enum {
     NGX_MTLS_ATTR_THUMBPRINT,        /* x5t#S256; variables only */
     NGX_MTLS_ATTR_SPKI,              /* lower-case hex of SHA-256 */
     NGX_MTLS_ATTR_KEY_TYPE,
+    NGX_MTLS_ATTR_SPIFFE,            /* the ID of an SVID */
+    NGX_MTLS_ATTR_SPIFFE_DOMAIN,     /* variables only */
+    NGX_MTLS_ATTR_SPIFFE_PATH,       /* variables only */
     NGX_MTLS_ATTR_DAYS_LEFT,         /* variables only */
     NGX_MTLS_ATTR_CA,                /* labels; group lines only */
     NGX_MTLS_ATTR_GROUP,             /* other groups; group lines only */
     NGX_MTLS_ATTR_NONE
 } ngx_mtls_attribute_e;
+
+
+/* undefined for what is no valid SVID, but says that it is one */
+#define ngx_mtls_attribute_is_spiffe(id)                                     \
+    ((id) >= NGX_MTLS_ATTR_SPIFFE && (id) <= NGX_MTLS_ATTR_SPIFFE_PATH)
 
 
 typedef struct {
@@ -67,7 +75,7 @@ ngx_int_t ngx_mtls_attribute_line(ngx_pool_t *pool, ngx_str_t *words,
  * The attribute behind a variable's name without its "mtls_": "subject_cn",
  * "subject_ou_2", "subject_2_5_4_97__2", "san_dns_1", "san", "eku",
  * "policies", "extension_1_2_3", "fingerprint", "thumbprint", "spki",
- * "key_type", "serial", "days_left".  NGX_DECLINED: not the certificate's.
+ * "key_type", "spiffe_id", "serial", "days_left".  NGX_DECLINED: not the certificate's.
  */
 ngx_int_t ngx_mtls_attribute_variable(ngx_pool_t *pool, ngx_str_t *name,
     ngx_mtls_attribute_t *attr);

@@ -7,6 +7,7 @@
 
 
 #include <ngx_mtls_attribute.h>
+#include <ngx_mtls_spiffe.h>
 
 
 #define NGX_MTLS_IP_TEXT_LEN   INET6_ADDRSTRLEN
@@ -36,6 +37,8 @@ static ngx_int_t ngx_mtls_normal_extension(ngx_pool_t *pool, ngx_str_t *value,
     ngx_str_t *normal, ngx_mtls_error_t *err);
 static ngx_int_t ngx_mtls_normal_key_type(ngx_pool_t *pool, ngx_str_t *value,
     ngx_str_t *normal, ngx_mtls_error_t *err);
+static ngx_int_t ngx_mtls_normal_spiffe(ngx_str_t *value, ngx_str_t *normal,
+    ngx_mtls_error_t *err);
 static ngx_int_t ngx_mtls_normal_hex(ngx_str_t *value, u_char *dst,
     size_t *len);
 
@@ -108,6 +111,9 @@ ngx_mtls_attribute_normal(ngx_pool_t *pool, ngx_mtls_attribute_t *attr,
 
     case NGX_MTLS_ATTR_KEY_TYPE:
         return ngx_mtls_normal_key_type(pool, value, normal, err);
+
+    case NGX_MTLS_ATTR_SPIFFE:
+        return ngx_mtls_normal_spiffe(value, normal, err);
 
     case NGX_MTLS_ATTR_CA:
     case NGX_MTLS_ATTR_GROUP:
@@ -430,6 +436,33 @@ ngx_mtls_normal_key_type(ngx_pool_t *pool, ngx_str_t *value,
     }
 
     return rc;
+}
+
+
+/* the ID of a workload has one spelling only */
+
+static ngx_int_t
+ngx_mtls_normal_spiffe(ngx_str_t *value, ngx_str_t *normal,
+    ngx_mtls_error_t *err)
+{
+    const char         *wrong;
+    ngx_mtls_spiffe_t   spiffe;
+
+    wrong = ngx_mtls_spiffe_id(value, &spiffe);
+
+    if (wrong == NULL && spiffe.path.len == 0) {
+        wrong = "it has no path";
+    }
+
+    if (wrong) {
+        ngx_mtls_error(err, "\"%V\" is not the SPIFFE ID of a workload: %s",
+                       value, wrong);
+        return NGX_DECLINED;
+    }
+
+    *normal = *value;
+
+    return NGX_OK;
 }
 
 

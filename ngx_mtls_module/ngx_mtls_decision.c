@@ -49,6 +49,7 @@ static ngx_str_t  ngx_mtls_reasons[] = {
     ngx_string("ambiguous"),
     ngx_string("denied"),
     ngx_string("no_match"),
+    ngx_string("bad_svid"),
     ngx_string("loading"),
     ngx_string("error")
 };
@@ -159,7 +160,7 @@ ngx_mtls_decide_authentication(ngx_mtls_rules_t *rules,
         return ngx_mtls_chain_reasons[verdict->chain];
     }
 
-    if (!ngx_mtls_trust_has(trust, verdict->anchor)) {
+    if (!ngx_mtls_trust_has(trust, verdict->anchor) || verdict->foreign) {
         return NGX_MTLS_REASON_WRONG_CA;
     }
 
@@ -370,8 +371,16 @@ ngx_mtls_decide_why(ngx_array_t *allow, ngx_mtls_policy_t *policy,
             }
 
             if (rc == NGX_MTLS_UNDEFINED) {
+                rc = ngx_mtls_policy_bad_svid(rule[i]->groups[j], &facts);
+
+                if (rc == NGX_ERROR) {
+                    return NGX_MTLS_REASON_ERROR;
+                }
+
                 decision->rule = rule[i];
-                return NGX_MTLS_REASON_AMBIGUOUS;
+
+                return rc ? NGX_MTLS_REASON_BAD_SVID
+                          : NGX_MTLS_REASON_AMBIGUOUS;
             }
 
             /* NGX_ERROR, or what was false a moment ago */

@@ -8,6 +8,7 @@
 
 
 #include <ngx_mtls_group.h>
+#include <ngx_mtls_spiffe.h>
 
 
 #define NGX_MTLS_GROUP_WARNINGS  8    /* of one kind, the rest is counted */
@@ -22,6 +23,9 @@ static ngx_int_t ngx_mtls_group_resolve_group(ngx_mtls_policy_t *policy,
     ngx_mtls_pattern_t *pattern, ngx_mtls_error_t *err);
 static ngx_int_t ngx_mtls_group_measure(ngx_mtls_policy_t *policy,
     ngx_mtls_group_t **path, ngx_uint_t depth, ngx_mtls_error_t *err);
+static void ngx_mtls_group_spiffe(ngx_mtls_group_t *group);
+static ngx_int_t ngx_mtls_group_domain(ngx_mtls_pattern_t *pattern,
+    ngx_str_t *domains, ngx_uint_t ndomains, ngx_mtls_error_t *err);
 static ngx_int_t ngx_mtls_group_cycle(ngx_mtls_group_t **path,
     ngx_uint_t depth, ngx_mtls_group_t *part, ngx_mtls_error_t *err);
 static ngx_uint_t ngx_mtls_group_says_ca(ngx_mtls_group_t *group);
@@ -210,6 +214,8 @@ ngx_mtls_group_measure(ngx_mtls_policy_t *policy, ngx_mtls_group_t **path,
         return NGX_OK;
     }
 
+    ngx_mtls_group_spiffe(group);
+
     height = 0;
     line = group->lines.elts;
 
@@ -249,12 +255,119 @@ ngx_mtls_group_measure(ngx_mtls_policy_t *policy, ngx_mtls_group_t **path,
             }
 
             height = ngx_max(height, part->height);
+            group->spiffe |= part->spiffe;
         }
     }
 
     group->height = height + 1;
 
     return NGX_OK;
+}
+
+
+/* whether a group itself asks for the SPIFFE ID, or is named by it */
+
+static void
+ngx_mtls_group_spiffe(ngx_mtls_group_t *group)
+{
+    ngx_uint_t                 i;
+    ngx_mtls_line_t           *line;
+    ngx_mtls_template_part_t  *part;
+
+    line = group->lines.elts;
+
+    for (i = 0; i < group->lines.nelts; i++) {
+        group->spiffe |= ngx_mtls_attribute_is_spiffe(line[i].attr.id);
+    }
+
+    if (group->identity == NULL) {
+        return;
+    }
+
+    part = group->identity->parts.elts;
+
+    for (i = 0; i < group->identity->parts.nelts; i++) {
+        group->spiffe |= ngx_mtls_attribute_is_spiffe(part[i].attr.id);
+    }
+}
+
+
+ngx_int_t
+ngx_mtls_policy_domains(ngx_mtls_policy_t *policy, ngx_str_t *domains,
+    ngx_uint_t ndomains, ngx_mtls_error_t *err)
+{
+    ngx_uint_t          i, k, n;
+    ngx_mtls_line_t    *line;
+    ngx_mtls_group_t  **groups;
+
+    groups = policy->groups.elts;
+
+    for (i = 0; i < policy->groups.nelts; i++) {
+        line = groups[i]->lines.elts;
+
+        for (k = 0; k < groups[i]->lines.nelts; k++) {
+
+            if (line[k].attr.id != NGX_MTLS_ATTR_SPIFFE) {
+                continue;
+            }
+
+            err->file = line[k].file;
+            err->line = line[k].line;
+
+            for (n = 0; n < line[k].npatterns; n++) {
+
+                if (ngx_mtls_group_domain(&line[k].patterns[n], domains,
+                                          ndomains, err)
+                    != NGX_OK)
+                {
+                    return NGX_DECLINED;
+                }
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_mtls_group_domain(ngx_mtls_pattern_t *pattern, ngx_str_t *domains,
+    ngx_uint_t ndomains, ngx_mtls_error_t *err)
+{
+    u_char              text[NGX_MTLS_SPIFFE_DOMAIN_LEN];
+    ngx_str_t           domain;
+    ngx_uint_t          i;
+    ngx_mtls_spiffe_t   spiffe;
+
+    if (pattern->match == NGX_MTLS_MATCH_REGEX) {
+        domain.data = text;
+
+        if (ngx_mtls_spiffe_regex(&pattern->value, &domain) != NGX_OK) {
+            (void) ngx_mtls_error(err, "regex \"%V\" must begin with its trust "
+                                  "domain as a literal, as in "
+                                  "\"~^spiffe://example\\.org/...\", because "
+                                  "an mtls_ca has \"trust_domain=\"",
+                                  &pattern->value);
+            return NGX_DECLINED;
+        }
+
+    } else {
+        (void) ngx_mtls_spiffe_pattern(&pattern->value, &spiffe);
+        domain = spiffe.trust_domain;
+    }
+
+    for (i = 0; i < ndomains; i++) {
+        if (domains[i].len == domain.len
+            && ngx_memcmp(domains[i].data, domain.data, domain.len) == 0)
+        {
+            return NGX_OK;
+        }
+    }
+
+    (void) ngx_mtls_error(err, "no mtls_ca may speak for trust domain \"%V\" "
+                          "of \"%V\"; add \"trust_domain=%V\" to that of its "
+                          "CA", &domain, &pattern->value, &domain);
+    return NGX_DECLINED;
 }
 
 

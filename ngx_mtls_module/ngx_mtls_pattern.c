@@ -7,6 +7,7 @@
 
 
 #include <ngx_mtls_pattern.h>
+#include <ngx_mtls_spiffe.h>
 
 
 static size_t ngx_mtls_pattern_operator(ngx_str_t *word,
@@ -23,6 +24,8 @@ static ngx_int_t ngx_mtls_pattern_prefix(ngx_pool_t *pool,
 static ngx_int_t ngx_mtls_pattern_segments(ngx_str_t *value,
     ngx_mtls_pattern_t *pattern, ngx_mtls_error_t *err);
 static ngx_uint_t ngx_mtls_pattern_segment(u_char *p, u_char *last);
+static ngx_int_t ngx_mtls_pattern_spiffe(ngx_str_t *value,
+    ngx_mtls_pattern_t *pattern, ngx_mtls_error_t *err);
 static ngx_int_t ngx_mtls_pattern_label(ngx_pool_t *pool,
     ngx_mtls_line_t *line, ngx_str_t *value, ngx_mtls_pattern_t *pattern,
     ngx_mtls_error_t *err);
@@ -181,6 +184,13 @@ ngx_mtls_pattern_prefix(ngx_pool_t *pool, ngx_mtls_line_t *line,
         return NGX_DECLINED;
     }
 
+    if (id == NGX_MTLS_ATTR_SPIFFE) {
+        (void) ngx_mtls_error(err, "\"^~%V\" could end within a segment; use "
+                              "\"*\" for one segment and \"**\" for the rest "
+                              "of the path", value);
+        return NGX_DECLINED;
+    }
+
     hex = (id == NGX_MTLS_ATTR_SERIAL || id == NGX_MTLS_ATTR_FINGERPRINT
            || id == NGX_MTLS_ATTR_SPKI);
     fold = (hex || id == NGX_MTLS_ATTR_DNS);
@@ -246,6 +256,10 @@ ngx_mtls_pattern_value(ngx_pool_t *pool, ngx_mtls_line_t *line,
 
     case NGX_MTLS_ATTR_URI:
         rc = ngx_mtls_pattern_segments(value, pattern, err);
+        break;
+
+    case NGX_MTLS_ATTR_SPIFFE:
+        rc = ngx_mtls_pattern_spiffe(value, pattern, err);
         break;
 
     case NGX_MTLS_ATTR_DNS:
@@ -352,6 +366,39 @@ ngx_mtls_pattern_segment(u_char *p, u_char *last)
     }
 
     return (last - p == 2 && p[0] == '*' && p[1] == '*') ? 2 : 0;
+}
+
+
+/* "*" and "**" as segments of the path of a SPIFFE ID */
+
+static ngx_int_t
+ngx_mtls_pattern_spiffe(ngx_str_t *value, ngx_mtls_pattern_t *pattern,
+    ngx_mtls_error_t *err)
+{
+    const char         *wrong;
+    ngx_mtls_spiffe_t   spiffe;
+
+    wrong = ngx_mtls_spiffe_pattern(value, &spiffe);
+
+    if (wrong) {
+        (void) ngx_mtls_error(err, "\"%V\" is no pattern of SPIFFE IDs: %s; "
+                              "write it as in "
+                              "\"spiffe://example.org/ns/*/sa/web\" or "
+                              "\"spiffe://example.org/**\"", value, wrong);
+        return NGX_DECLINED;
+    }
+
+    if (ngx_strlchr(spiffe.path.data, spiffe.path.data + spiffe.path.len, '*')
+        == NULL)
+    {
+        return NGX_OK;
+    }
+
+    pattern->match = NGX_MTLS_MATCH_SEGMENTS;
+    pattern->value = *value;
+    pattern->number = spiffe.path.data + 1 - value->data;
+
+    return NGX_OK;
 }
 
 

@@ -9,6 +9,7 @@
 
 #include <ngx_mtls_group.h>
 #include <ngx_mtls_pattern.h>
+#include <ngx_mtls_spiffe.h>
 
 
 #define NGX_MTLS_TRACE_LEN       2048
@@ -624,6 +625,23 @@ ngx_mtls_policy_match(ngx_mtls_evaluation_t *ev, ngx_mtls_group_t *group,
 }
 
 
+ngx_int_t
+ngx_mtls_policy_bad_svid(ngx_mtls_group_t *group, ngx_mtls_facts_t *facts)
+{
+    ngx_mtls_svid_t  *svid;
+
+    if (!group->spiffe) {
+        return 0;
+    }
+
+    if (ngx_mtls_spiffe_svid(facts->cert, &svid) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return svid->wrong != NULL;
+}
+
+
 /* the value is the client's and not printed */
 
 static void
@@ -726,6 +744,12 @@ ngx_mtls_policy_reason(ngx_mtls_evaluation_t *ev, ngx_mtls_group_t *group,
         p = ngx_mtls_policy_escape(ngx_slprintf(p, last, ":%ui ",
                                                 line[i].line),
                                    last, &line[i].text);
+
+        if (ngx_mtls_attribute_is_spiffe(line[i].attr.id)
+            && value == NGX_MTLS_UNDEFINED && ev->facts->cert->svid->wrong)
+        {
+            p = ngx_slprintf(p, last, ": %s", ev->facts->cert->svid->wrong);
+        }
 
     } else if (group->identity != NULL) {
         tpl = group->identity;

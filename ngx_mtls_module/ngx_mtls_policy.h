@@ -31,7 +31,7 @@ typedef enum {
     NGX_MTLS_MATCH_EXACT = 0,
     NGX_MTLS_MATCH_PREFIX,           /* ^~ */
     NGX_MTLS_MATCH_REGEX,            /* ~ and ~*, against the whole value */
-    NGX_MTLS_MATCH_SEGMENTS,         /* uri with "*" and "**" segments */
+    NGX_MTLS_MATCH_SEGMENTS,         /* uri, spiffe: "*" and "**" segments */
     NGX_MTLS_MATCH_LABEL,            /* dns: *.example.com */
     NGX_MTLS_MATCH_CIDR              /* ip */
 } ngx_mtls_match_e;
@@ -73,6 +73,8 @@ struct ngx_mtls_group_s {
     ngx_uint_t                    denied;    /* an mtls_deny names it */
     ngx_uint_t                    full;      /* a deny or a "not group"
                                                 reaches it */
+    ngx_uint_t                    spiffe;    /* asks for the SPIFFE ID, itself
+                                                or by a "group" line */
     ngx_uint_t                    scanned;   /* has no exact line */
     ngx_mtls_line_t              *index_line;  /* by whose exact values the
                                                 group is found, or NULL */
@@ -154,6 +156,13 @@ ngx_int_t ngx_mtls_policy_compile(ngx_mtls_policy_t *policy,
     ngx_str_t *labels, ngx_uint_t nlabels, ngx_log_t *log,
     ngx_mtls_error_t *err);
 
+/*
+ * Refuses "spiffe" lines for trust domains that are none of these.
+ * NGX_DECLINED: "err" has file and line.
+ */
+ngx_int_t ngx_mtls_policy_domains(ngx_mtls_policy_t *policy,
+    ngx_str_t *domains, ngx_uint_t ndomains, ngx_mtls_error_t *err);
+
 
 /* Run time. */
 
@@ -175,9 +184,16 @@ ngx_int_t ngx_mtls_policy_evaluate_group(ngx_mtls_policy_t *policy,
     ngx_log_t *log);
 
 /*
+ * Whether it is because of an SVID that breaks the rules that a group is
+ * undefined, which it was found to be.  NGX_ERROR: out of memory.
+ */
+ngx_int_t ngx_mtls_policy_bad_svid(ngx_mtls_group_t *group,
+    ngx_mtls_facts_t *facts);
+
+/*
  * One line of text for $mtls_trace: for each of the groups its name and value
  * and the first line (file:line and text, escaped) that failed or was
- * undefined.
+ * undefined, and which rule an SVID breaks.
  */
 ngx_int_t ngx_mtls_policy_trace(ngx_mtls_policy_t *policy,
     ngx_mtls_group_t **groups, ngx_uint_t ngroups, ngx_mtls_facts_t *facts,

@@ -11,6 +11,7 @@
 #include <ngx_event.h>
 #include <ngx_mtls_intermediate.h>
 #include <ngx_mtls_session.h>
+#include <ngx_mtls_spiffe.h>
 
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
@@ -39,6 +40,7 @@ static ngx_int_t ngx_mtls_verdict_make(ngx_mtls_session_t *session,
     ngx_mtls_verdict_t **out);
 static ngx_mtls_chain_e ngx_mtls_verdict_trust(ngx_mtls_verdict_t *verdict,
     ngx_mtls_conf_t *conf);
+static ngx_uint_t ngx_mtls_verdict_foreign(ngx_mtls_verdict_t *verdict);
 static ngx_int_t ngx_mtls_verdict_policy(ngx_mtls_verdict_t *verdict,
     ngx_mtls_conf_t *conf, ngx_log_t *log);
 static void ngx_mtls_verdict_validity(ngx_mtls_verdict_t *verdict,
@@ -468,6 +470,8 @@ ngx_mtls_verdict_make(ngx_mtls_session_t *session, ngx_mtls_conf_t *conf,
 
     if (verdict->chain == NGX_MTLS_CHAIN_OK) {
 
+        verdict->foreign = ngx_mtls_verdict_foreign(verdict);
+
         ngx_mtls_verdict_validity(verdict, &session->cert);
 
         for (i = 0; i < verdict->nabove; i++) {
@@ -526,6 +530,34 @@ ngx_mtls_verdict_trust(ngx_mtls_verdict_t *verdict, ngx_mtls_conf_t *conf)
     verdict->anchor = anchor;
 
     return NGX_MTLS_CHAIN_OK;
+}
+
+
+/*
+ * Whether the leaf speaks for a trust domain of labels that its anchor lacks.
+ * Any of its URIs does, valid or not: others may read what we do not.
+ */
+
+static ngx_uint_t
+ngx_mtls_verdict_foreign(ngx_mtls_verdict_t *verdict)
+{
+    ngx_str_t           domain;
+    ngx_uint_t          i;
+    ngx_mtls_values_t  *uris;
+
+    uris = &verdict->session->cert.san[NGX_MTLS_SAN_URI];
+
+    for (i = 0; i < uris->n; i++) {
+
+        if (uris->elts[i].data
+            && ngx_mtls_spiffe_claim(&uris->elts[i], &domain) == NGX_OK
+            && !ngx_mtls_ca_speaks(verdict->ca, verdict->anchor, &domain))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -97,6 +97,8 @@ typedef struct {
      */
     ngx_mtls_ca_t                 *ca;
     ngx_mtls_anchor_t             *anchor;
+    ngx_uint_t                     foreign;    /* the leaf speaks for a trust
+                                                  domain of other labels */
     ngx_mtls_ca_cert_t            *above[NGX_MTLS_CHAIN_MAX + 1];
     ngx_uint_t                     nabove;
 

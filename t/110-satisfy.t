@@ -23,6 +23,8 @@ my %who = (
     no_match   => [cert(cn => 'carol'), 1],
     denied     => [$pki->bob, 1],
     ambiguous  => [cert(subject => [[CN => 'alice'], [CN => 'bob']]), 1],
+    bad_svid   => [cert(cn => 'carol',
+                        san => [[uri => 'spiffe://prod.example/a/']]), 0],
     untrusted  => [$pki->self, 0],
     wrong_ca   => [$pki->other, 0],
     revoked    => [$pki->revoked, 0],
@@ -50,7 +52,7 @@ for my $satisfy (qw(all any)) {
             location /$satisfy/$other {
                 satisfy $satisfy;
                 $others{$other}
-                mtls_allow alice;
+                mtls_allow alice svids;
                 mtls_deny bob;
                 proxy_pass http://%%UPSTREAM%%;
                 proxy_set_header X-Identity \$mtls_identity;
@@ -75,6 +77,7 @@ mtls_crl %%DIR%%/inter.crl %%PKI%%/root.crl;
 
 mtls_group alice { ca partners; subject cn alice; identity alice; }
 mtls_group bob   { ca partners; subject cn bob; }
+mtls_group svids { ca partners; spiffe spiffe://prod.example/a; }
 
 log_format v '\$uri \$status action=\$mtls_action reason=\$mtls_reason';
 access_log %%DIR%%/v.log v;

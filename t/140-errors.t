@@ -30,6 +30,9 @@ my %case = (
     denied     => [{cert => $bob}, 7],
     ambiguous  => [{cert => cert(subject => [[CN => 'alice'], [CN => 'bob']])},
                    7],
+    bad_svid   => [{cert => cert(cn => 'carol', name => 'bad_svid',
+                                 san => [[uri => 'spiffe://prod.example/']])},
+                   16],
     untrusted  => [{cert => $pki->self}, 16],
     wrong_ca   => [{cert => $pki->other, sni => undef, host => 'localhost'},
                    16],
@@ -224,7 +227,8 @@ mtls_crl %%PKI%%/inter.crl %%PKI%%/root.crl;
 
 mtls_group alice { ca partners; subject cn alice; }
 mtls_group bob   { ca partners; subject cn bob; }
-mtls_allow alice;
+mtls_group svids { ca partners; spiffe spiffe://prod.example/**; }
+mtls_allow alice svids;
 mtls_deny bob;
 mtls_error problem no_match=404;
 

@@ -42,6 +42,7 @@ typedef struct {
     facts_der_t  san;
     facts_der_t  eku;
     facts_der_t  policies;
+    u_char       key_usage;  /* 0: no such extension */
     u_char       serial;
 } facts_cert_t;
 
@@ -155,6 +156,27 @@ put_extension(facts_der_t *list, const char *oid, facts_der_t *content)
 }
 
 
+/* critical, of one octet of bits */
+
+static inline void
+put_key_usage(facts_der_t *list, u_char bits)
+{
+    u_char       octets[] = { 0x03, 0x02, 0x00, bits };
+    facts_der_t  ext;
+
+    if (bits == 0) {
+        return;
+    }
+
+    ext.len = 0;
+    put_oid(&ext, "2.5.29.15");
+    put(&ext, NGX_MTLS_DER_BOOLEAN, lit("\xff"));
+    put(&ext, NGX_MTLS_DER_OCTETSTRING, octets, sizeof(octets));
+
+    put(list, NGX_MTLS_DER_SEQUENCE, ext.data, ext.len);
+}
+
+
 static inline facts_cert_t *
 cert_new(void)
 {
@@ -198,6 +220,7 @@ cert_encode(facts_cert_t *c, facts_der_t *whole)
     put(&tbs, NGX_MTLS_DER_SEQUENCE, part.data, part.len);
 
     list.len = 0;
+    put_key_usage(&list, c->key_usage);
     put_extension(&list, "2.5.29.17", &c->san);
     put_extension(&list, "2.5.29.37", &c->eku);
     put_extension(&list, "2.5.29.32", &c->policies);
@@ -256,10 +279,10 @@ cert_facts(ngx_pool_t *pool, facts_cert_t *c)
 
 /*
  * Facts from words "KEY=VALUE": "dns", "uri", "email", "ip", "eku", "policy",
- * "serial" (of one octet, decimal), "label" (a number, ascending), "rdn" of
- * one set ("cn:a+ou:b"), else an attribute of the subject.  In a value "\0"
- * stands for a NUL, "\?" for an octet that no type allows and "\_" for a space;
- * "*N" after it repeats it.
+ * "spiffe" (an SVID's: "uri" and what goes with it), "serial" (of one octet,
+ * decimal), "label" (a number, ascending), "rdn" of one set ("cn:a+ou:b"), else
+ * an attribute of the subject.  In a value "\0" stands for a NUL, "\?" for an
+ * octet that no type allows and "\_" for a space; "*N" after it repeats it.
  */
 
 static inline void
@@ -300,6 +323,10 @@ cert_word(facts_cert_t *c, ngx_mtls_facts_t *facts, char *key, char *value)
 
     } else if (strcmp(key, "uri") == 0) {
         put(&c->san, NGX_MTLS_DER_CTX(6), text, len);
+
+    } else if (strcmp(key, "spiffe") == 0) {
+        put(&c->san, NGX_MTLS_DER_CTX(6), text, len);
+        c->key_usage = 0x80;
 
     } else if (strcmp(key, "email") == 0) {
         put(&c->san, NGX_MTLS_DER_CTX(1), text, len);

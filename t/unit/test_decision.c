@@ -53,6 +53,16 @@ static const char  policy_conf[] =
     " subject cn eve\n"
     "mtls_group left\n"
     " subject ou left\n"
+    "mtls_group mesh\n"
+    " spiffe spiffe://a/b\n"
+    "mtls_group outside\n"
+    " not spiffe spiffe://a/b\n"
+    "mtls_group both\n"
+    " group staff mesh\n"
+    "mtls_group named\n"
+    " ca any\n"
+    " identity x:$mtls_spiffe_path\n"
+    "mtls_deny outside\n"
     "mtls_deny eve\n"
     "mtls_deny left\n"
     "mtls_deny nested\n";
@@ -294,6 +304,26 @@ test_policy(void **state)
         { "staff;alice", "", "cn=alice ou=staff ou=x", 0, "allow", "ok", 1 },
         { "staff", "", "ou=sta\\0ff", 0,    "deny", "ambiguous", 0 },
 
+        /* and where it is for an SVID that breaks the rules */
+
+        { "mesh", "", "spiffe=spiffe://a/b", 0, "allow", "ok", 0 },
+        { "mesh", "", "spiffe=spiffe://a/c", 0, "deny", "no_match", -1 },
+        { "mesh", "", "cn=alice", 0,        "deny", "no_match", -1 },
+        { "mesh", "", "spiffe=spiffe://a/b/", 0, "deny", "bad_svid", 0 },
+        { "mesh", "", "uri=spiffe://a/b", 0, "deny", "bad_svid", 0 },
+        { "mesh", "", "uri=spiffe://a/b", DRY, "would_deny", "bad_svid", 0 },
+        { "outside", "", "uri=spiffe://a/b", 0, "deny", "bad_svid", 0 },
+        { "bob;both", "", "uri=spiffe://a/b", 0, "deny", "bad_svid", 1 },
+        { "named", "", "spiffe=spiffe://a/b", 0, "allow", "ok", 0 },
+        { "named", "", "uri=spiffe://a/b", 0, "deny", "bad_svid", 0 },
+        { "named", "", "cn=alice", 0,       "deny", "ambiguous", 0 },
+        { "both", "", "ou=staff ou=x", 0,   "deny", "ambiguous", 0 },
+        { "staff", "", "ou=staff ou=x uri=spiffe://a/b", 0, "deny",
+          "ambiguous", 0 },
+        { "mesh;alice", "", "cn=alice uri=spiffe://a/b", 0, "allow", "ok", 1 },
+        { "any", "", "uri=spiffe://a/b", 0, "allow", "ok", 0 },
+        { "any", "outside", "uri=spiffe://a/b", 0, "deny", "ambiguous", 10 },
+
         /* deny wins, wherever it stands */
 
         { "", "eve", "cn=alice", 0,         "allow", "ok", -1 },
@@ -341,8 +371,8 @@ test_order(void **state)
     ngx_mtls_revocation_t  revocation[1];
 
     static const char  *reasons[] = {
-        "untrusted", "wrong_ca", "expired", "revoked", "early_data", "denied",
-        "no_match", "ok"
+        "untrusted", "wrong_ca", "wrong_ca", "expired", "revoked",
+        "early_data", "denied", "no_match", "ok"
     };
 
     rules.allow = rule_list("bob", 0);
@@ -354,37 +384,41 @@ test_order(void **state)
     verdict.revocation = revocation;
     verdict.nrevocation = 1;
     verdict.chain = NGX_MTLS_CHAIN_UNTRUSTED;
+    verdict.foreign = 1;
     verdict.validity = NGX_MTLS_CHAIN_EXPIRED;
     certificate("cn=eve");
 
-    for (i = 0; i < 8; i++) {
+    for (i = 0; i < 9; i++) {
         switch (i) {
         case 1:
             verdict.chain = NGX_MTLS_CHAIN_OK;
             break;
         case 3:
-            verdict.validity = NGX_MTLS_CHAIN_OK;
+            verdict.foreign = 0;
             break;
         case 4:
+            verdict.validity = NGX_MTLS_CHAIN_OK;
+            break;
+        case 5:
             revocation[0].outcome = NGX_MTLS_OUTCOME_GOOD;
             break;
-        case 6:
+        case 7:
             certificate("cn=alice");
             break;
-        case 7:
+        case 8:
             certificate("cn=bob");
             break;
         }
 
-        d = decide((i < 2 ? FOREIGN : 0) | (i < 5 ? EARLY|UNSAFE : 0));
+        d = decide((i < 2 ? FOREIGN : 0) | (i < 6 ? EARLY|UNSAFE : 0));
 
-        expect(i, &d, i < 7 ? "deny" : "allow", reasons[i]);
-        assert_int_equal(d.authenticated, i >= 5);
+        expect(i, &d, i < 8 ? "deny" : "allow", reasons[i]);
+        assert_int_equal(d.authenticated, i >= 6);
 
         /* nor does the step hide what it found */
 
-        d = decide((i < 2 ? FOREIGN : 0) | (i < 5 ? EARLY|UNSAFE : 0) | DRY);
-        expect(i, &d, i < 7 ? "would_deny" : "allow", reasons[i]);
+        d = decide((i < 2 ? FOREIGN : 0) | (i < 6 ? EARLY|UNSAFE : 0) | DRY);
+        expect(i, &d, i < 8 ? "would_deny" : "allow", reasons[i]);
     }
 }
 

@@ -67,7 +67,6 @@ test_lines(void **state)
         const char  *words;
     } t[] = {
         { "colour red", "unknown attribute \"colour\"" },
-        { "spiffe spiffe://a/b", "unknown attribute \"spiffe\"" },
         { "registry inventory", "unknown attribute \"registry\"" },
         { "not colour red", "unknown attribute \"colour\"" },
         { "not", "line \"not\" of group \"g\" names no attribute" },
@@ -105,6 +104,23 @@ test_lines(void **state)
         { "uri *://a/b", "must be a whole segment" },
         { "uri https://a/**/b", "\"**\" in \"https://a/**/b\" must be the last "
           "segment; use \"*\"" },
+
+        /* SPIFFE */
+
+        { "spiffe spiffe://a", "\"spiffe://a\" is no pattern of SPIFFE IDs: it "
+          "has no path; write it as in \"spiffe://example.org/ns/*/sa/web\"" },
+        { "spiffe https://a/b", "it does not begin with spiffe://" },
+        { "spiffe a", "does not begin" },
+        { "spiffe *", "does not begin" },
+        { "spiffe spiffe://*/a", "the trust domain has other characters" },
+        { "spiffe spiffe://A/b", "the trust domain is not in lower case" },
+        { "spiffe spiffe://a/b/", "a segment of the path is empty" },
+        { "spiffe spiffe://a/**/b", "\"**\" is not the last segment" },
+        { "spiffe spiffe://a/b*", "a segment of the path has other" },
+        { "spiffe spiffe://a/%2e", "percent-encoded" },
+        { "spiffe ^~spiffe://a/b", "\"^~spiffe://a/b\" could end within a "
+          "segment; use \"*\"" },
+        { "spiffe ~spiffe://a(", "regex" },
 
         /* labels */
 
@@ -171,6 +187,63 @@ test_lines(void **state)
         (void) snprintf(text, sizeof(text),
                         "mtls_group g\ndns a.example\n%s", t[i].line);
         refused("iot", text, 3, t[i].words);
+    }
+}
+
+
+static void
+test_domains(void **state)
+{
+    static struct {
+        const char  *line;
+        const char  *words;      /* NULL: nothing is wrong */
+    } t[] = {
+        { "spiffe spiffe://a/b", NULL },
+        { "spiffe spiffe://a/b spiffe://b.example/*", NULL },
+        { "not spiffe spiffe://a/**", NULL },
+        { "spiffe ~^spiffe://b\\.example/(x|y)$", NULL },
+        { "uri spiffe://c/d", NULL },
+
+        { "spiffe spiffe://a/b spiffe://c/d", "no mtls_ca may speak for trust "
+          "domain \"c\" of \"spiffe://c/d\"; add \"trust_domain=c\"" },
+        { "spiffe spiffe://b/*", "trust domain \"b\"" },
+        { "spiffe spiffe://aa/**", "trust domain \"aa\"" },
+        { "not spiffe spiffe://c/d", "trust domain \"c\"" },
+        { "spiffe ~spiffe://c/d", "trust domain \"c\"" },
+        { "spiffe ~spiffe://b.example/c", "must begin with its trust domain as "
+          "a literal" },
+        { "spiffe ~spiffe://a/b|spiffe://c/d", "as a literal" },
+    };
+
+    char        text[512];
+    ngx_int_t   rc;
+    ngx_str_t   domains[2];
+    ngx_uint_t  i;
+
+    ngx_str_set(&domains[0], "a");
+    ngx_str_set(&domains[1], "b.example");
+
+    for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        (void) snprintf(text, sizeof(text), "mtls_group g\ndns x\n%s",
+                        t[i].line);
+
+        policy = policy_make(pool, "", text);
+        ngx_memzero(&err, sizeof(ngx_mtls_error_t));
+
+        rc = ngx_mtls_policy_domains(policy, domains, 2, &err);
+
+        if (t[i].words == NULL) {
+            assert_int_equal(rc, NGX_OK);
+            continue;
+        }
+
+        if (rc != NGX_DECLINED || err.line != 3
+            || memmem(err.text, err.len, t[i].words, strlen(t[i].words))
+               == NULL)
+        {
+            fail_msg("%s: %d, %.*s", t[i].line, (int) rc, (int) err.len,
+                     err.text);
+        }
     }
 }
 
@@ -538,6 +611,7 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test_setup_teardown(test_lines, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_domains, setup, teardown),
         cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cycles, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ca, setup, teardown),

@@ -136,6 +136,44 @@ test_lines(void **state)
         { "not uri ~(a+)+$", "uri=" SLOW " uri=aaa", F },
         { "uri ~(a+)+$", "uri=" SLOW " uri=b", U },
 
+        /* SPIFFE */
+
+        { "spiffe spiffe://a/b", "spiffe=spiffe://a/b", T },
+        { "spiffe spiffe://a/b", "spiffe=spiffe://a/B", F },
+        { "spiffe spiffe://a/b", "spiffe=spiffe://a/b/c", F },
+        { "spiffe spiffe://b/b spiffe://a/b", "spiffe=spiffe://a/b", T },
+        { "spiffe spiffe://a/b", "", F },
+        { "not spiffe spiffe://a/b", "", T },
+        { "spiffe spiffe://a/b", "uri=https://a/b", F },
+        { "spiffe spiffe://a/b", "uri=https://a/b uri=urn:x", F },
+        { "not spiffe spiffe://a/b", "spiffe=spiffe://a/b", F },
+        { "not spiffe spiffe://a/b", "spiffe=spiffe://a/c", T },
+        { "spiffe spiffe://a/*", "spiffe=spiffe://a/b", T },
+        { "spiffe spiffe://a/*", "spiffe=spiffe://a/b/c", F },
+        { "spiffe spiffe://a/*/c", "spiffe=spiffe://a/b/c", T },
+        { "spiffe spiffe://a/*/c", "spiffe=spiffe://a/b/d", F },
+        { "spiffe spiffe://a/**", "spiffe=spiffe://a/b/c/d", T },
+        { "spiffe spiffe://a/b/**", "spiffe=spiffe://a/b", F },
+        { "spiffe spiffe://a/b/**", "spiffe=spiffe://a/bc/d", F },
+        { "spiffe spiffe://a/**", "spiffe=spiffe://a.evil/b", F },
+        { "spiffe spiffe://a/**", "spiffe=spiffe://evil/a/b", F },
+        { "spiffe ~spiffe://a/(b|c)", "spiffe=spiffe://a/c", T },
+        { "spiffe ~spiffe://a/(b|c)", "spiffe=spiffe://a/c/d", F },
+
+        /* what breaks the rules, though it would match */
+
+        { "spiffe spiffe://a/b", "uri=spiffe://a/b", U },
+        { "not spiffe spiffe://a/b", "uri=spiffe://a/b", U },
+        { "spiffe spiffe://a/b", "spiffe=spiffe://a/b uri=urn:x", U },
+        { "spiffe spiffe://a/b", "uri=urn:x spiffe=spiffe://a/b", U },
+        { "spiffe spiffe://a/b", "spiffe=SPIFFE://a/b", U },
+        { "spiffe spiffe://a/b", "spiffe=spiffe://a/b\\0", U },
+        { "spiffe spiffe://a/**", "spiffe=spiffe://a/b/../c", U },
+        { "spiffe spiffe://a/**", "spiffe=spiffe://a", U },
+        { "spiffe spiffe://a/**", "spiffe=spiffe://u@a/b", U },
+        { "spiffe ~.*", "spiffe=spiffe://a/b/", U },
+        { "not spiffe ~.*", "spiffe=spiffe://a/b/", U },
+
         /* segments */
 
         { "uri https://a/x/*", "uri=https://a/x/y", T },
@@ -270,6 +308,7 @@ test_logic(void **state)
         { "subject ou ~.*", "ou=\\?" },
         { "dns ^~a", "dns=\\?" },
         { "subject ou ~(a+)+$", "ou=" SLOW },
+        { "spiffe spiffe://a/b", "spiffe=spiffe://a/b/" },
     };
 
     static struct {
@@ -587,6 +626,19 @@ test_trace(void **state)
                                            &shim_log, &trace),
                      NGX_OK);
     assert_int_equal(trace.len, 0);
+
+    /* which rule an SVID breaks */
+
+    policy = policy_make(pool, "", "mtls_group a\nspiffe spiffe://a/b\n");
+    groups[0] = ngx_mtls_policy_group(policy, 0);
+    facts = cert_text(pool, "spiffe=spiffe://a/b/");
+
+    assert_int_equal(ngx_mtls_policy_trace(policy, groups, 1, facts, pool,
+                                           &shim_log, &trace),
+                     NGX_OK);
+    assert_memory_equal(trace.data, "a=undefined (nginx.conf:2 spiffe "
+                        "spiffe://a/b: a segment of the path is empty)",
+                        trace.len);
 
     /* bounded */
 

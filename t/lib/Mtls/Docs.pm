@@ -92,6 +92,10 @@ sub docs_pki {
         'partner-crl.pem' => 'root.crl inter.crl',
         'issuing/issuing.pem' => 'inter.crt',
         'mesh/bundle.pem' => 'other_root.crt',
+        'mesh/root-cert.pem' => 'other_root.crt',
+        'mesh/partner-bundle.pem' => 'root.crt',
+        'mesh/svid.pem' => 'server.crt',
+        'mesh/svid_key.pem' => 'server.key',
         (map { ("crl/$_" => $_) } qw(root.crl inter.crl other_root.crl)),
         (map { ("crl/partner/$_" => $_) } qw(root.crl inter.crl)),
     );
