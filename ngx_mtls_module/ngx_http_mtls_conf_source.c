@@ -21,6 +21,9 @@ static ngx_int_t ngx_http_mtls_is_label(ngx_str_t *label);
 static ngx_int_t ngx_http_mtls_ca_option(ngx_conf_t *cf, ngx_str_t *arg,
     ngx_mtls_source_t *options, ngx_uint_t *revocation, ngx_uint_t *unknown,
     ngx_str_t *domain);
+static ngx_mtls_label_t *ngx_http_mtls_ca_label(ngx_conf_t *cf,
+    ngx_http_mtls_main_conf_t *mmcf, ngx_str_t *name, ngx_uint_t revocation,
+    ngx_uint_t unknown, ngx_str_t *domain);
 static char *ngx_http_mtls_ca_source(ngx_conf_t *cf,
     ngx_http_mtls_main_conf_t *mmcf, ngx_mtls_label_t *label,
     ngx_mtls_source_t *options, ngx_str_t *path);
@@ -47,7 +50,6 @@ ngx_http_mtls_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_int_t           rc;
     ngx_str_t          *value, domain;
     ngx_uint_t          i, n, revocation, unknown;
-    ngx_mtls_error_t    err;
     ngx_mtls_label_t   *label;
     ngx_mtls_source_t   options;
 
@@ -97,20 +99,9 @@ ngx_http_mtls_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    ngx_memzero(&err, sizeof(ngx_mtls_error_t));
-
-    if (ngx_mtls_ca_label(mmcf->core.configured, &value[1], revocation, unknown,
-                          &label, &err)
-        != NGX_OK
-        || (domain.data
-            && ngx_mtls_ca_domain(label, &domain, &err) != NGX_OK))
-    {
-        return ngx_http_mtls_fail(cf, &err);
-    }
-
-    if (label->number == mmcf->labels.nelts
-        && ngx_http_mtls_label_place(cf, mmcf) != NGX_OK)
-    {
+    label = ngx_http_mtls_ca_label(cf, mmcf, &value[1], revocation, unknown,
+                                   &domain);
+    if (label == NULL) {
         return NGX_CONF_ERROR;
     }
 
@@ -125,6 +116,38 @@ ngx_http_mtls_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     mmcf->active = 1;
 
     return NGX_CONF_OK;
+}
+
+
+/* a label with what is said of it; NULL: an error, logged */
+
+static ngx_mtls_label_t *
+ngx_http_mtls_ca_label(ngx_conf_t *cf, ngx_http_mtls_main_conf_t *mmcf,
+    ngx_str_t *name, ngx_uint_t revocation, ngx_uint_t unknown,
+    ngx_str_t *domain)
+{
+    ngx_mtls_error_t   err;
+    ngx_mtls_label_t  *label;
+
+    ngx_memzero(&err, sizeof(ngx_mtls_error_t));
+
+    if (ngx_mtls_ca_label(mmcf->core.configured, name, revocation, unknown,
+                          &label, &err)
+        != NGX_OK
+        || (domain->data
+            && ngx_mtls_ca_domain(label, domain, &err) != NGX_OK))
+    {
+        (void) ngx_http_mtls_fail(cf, &err);
+        return NULL;
+    }
+
+    if (label->number == mmcf->labels.nelts
+        && ngx_http_mtls_label_place(cf, mmcf) != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return label;
 }
 
 

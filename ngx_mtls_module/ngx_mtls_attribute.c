@@ -418,11 +418,6 @@ ngx_mtls_attribute_values(ngx_mtls_certificate_t *cert,
     case NGX_MTLS_ATTR_EXTENSION:
         return ngx_mtls_attribute_extension(cert, attr, values);
 
-    case NGX_MTLS_ATTR_SPIFFE:
-    case NGX_MTLS_ATTR_SPIFFE_DOMAIN:
-    case NGX_MTLS_ATTR_SPIFFE_PATH:
-        return ngx_mtls_attribute_spiffe(cert, attr, values);
-
     case NGX_MTLS_ATTR_DNS:
         *values = cert->san[NGX_MTLS_SAN_DNS];
         break;
@@ -555,6 +550,11 @@ ngx_mtls_attribute_late(ngx_mtls_certificate_t *cert,
         rc = ngx_mtls_certificate_key_type(cert, &text);
         values->elts = &cert->key_type;
         break;
+
+    case NGX_MTLS_ATTR_SPIFFE:
+    case NGX_MTLS_ATTR_SPIFFE_DOMAIN:
+    case NGX_MTLS_ATTR_SPIFFE_PATH:
+        return ngx_mtls_attribute_spiffe(cert, attr, values);
 
     default:
         return NGX_OK;

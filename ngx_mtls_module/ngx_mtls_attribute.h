@@ -75,7 +75,8 @@ ngx_int_t ngx_mtls_attribute_line(ngx_pool_t *pool, ngx_str_t *words,
  * The attribute behind a variable's name without its "mtls_": "subject_cn",
  * "subject_ou_2", "subject_2_5_4_97__2", "san_dns_1", "san", "eku",
  * "policies", "extension_1_2_3", "fingerprint", "thumbprint", "spki",
- * "key_type", "spiffe_id", "serial", "days_left".  NGX_DECLINED: not the certificate's.
+ * "key_type", "spiffe_id", "serial", "days_left".  NGX_DECLINED: not the
+ * certificate's.
  */
 ngx_int_t ngx_mtls_attribute_variable(ngx_pool_t *pool, ngx_str_t *name,
     ngx_mtls_attribute_t *attr);
