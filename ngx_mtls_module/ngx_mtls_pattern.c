@@ -7,7 +7,6 @@
 
 
 #include <ngx_mtls_pattern.h>
-#include <ngx_mtls_spiffe.h>
 
 
 static size_t ngx_mtls_pattern_operator(ngx_str_t *word,
@@ -21,11 +20,6 @@ static ngx_int_t ngx_mtls_pattern_value(ngx_pool_t *pool,
 static ngx_int_t ngx_mtls_pattern_prefix(ngx_pool_t *pool,
     ngx_mtls_line_t *line, ngx_str_t *value, ngx_mtls_pattern_t *pattern,
     ngx_mtls_error_t *err);
-static ngx_int_t ngx_mtls_pattern_segments(ngx_str_t *value,
-    ngx_mtls_pattern_t *pattern, ngx_mtls_error_t *err);
-static ngx_uint_t ngx_mtls_pattern_segment(u_char *p, u_char *last);
-static ngx_int_t ngx_mtls_pattern_spiffe(ngx_str_t *value,
-    ngx_mtls_pattern_t *pattern, ngx_mtls_error_t *err);
 static ngx_int_t ngx_mtls_pattern_label(ngx_pool_t *pool,
     ngx_mtls_line_t *line, ngx_str_t *value, ngx_mtls_pattern_t *pattern,
     ngx_mtls_error_t *err);
@@ -35,8 +29,6 @@ static void ngx_mtls_pattern_sort(ngx_mtls_line_t *line);
 static int ngx_libc_cdecl ngx_mtls_pattern_order(const void *one,
     const void *two);
 static ngx_int_t ngx_mtls_pattern_compare(ngx_str_t *one, ngx_str_t *two);
-static ngx_uint_t ngx_mtls_pattern_match_segments(ngx_mtls_pattern_t *pattern,
-    ngx_str_t *value);
 static ngx_uint_t ngx_mtls_pattern_match_label(ngx_str_t *suffix,
     ngx_str_t *value);
 static ngx_uint_t ngx_mtls_pattern_match_cidr(ngx_cidr_t *cidr,
@@ -284,124 +276,6 @@ ngx_mtls_pattern_value(ngx_pool_t *pool, ngx_mtls_line_t *line,
 }
 
 
-/*
- * "*" and "**" as whole segments of the path (RFC 3986 3.3).  Scheme and
- * authority are compared exactly, and a URI with a query or a fragment whole.
- */
-
-static ngx_int_t
-ngx_mtls_pattern_segments(ngx_str_t *value, ngx_mtls_pattern_t *pattern,
-    ngx_mtls_error_t *err)
-{
-    u_char      *p, *path, *end, *last;
-    ngx_uint_t   any;
-
-    p = value->data;
-    last = p + value->len;
-
-    if (ngx_strlchr(p, last, '*') == NULL
-        || ngx_strlchr(p, last, '?') != NULL
-        || ngx_strlchr(p, last, '#') != NULL)
-    {
-        return NGX_OK;
-    }
-
-    path = ngx_strlchr(p, last, ':');
-
-    if (path == NULL) {
-        (void) ngx_mtls_error(err, "\"%V\" has no scheme; write the whole URI, "
-                              "as in \"https://example.com/*\"", value);
-        return NGX_DECLINED;
-    }
-
-    path++;
-
-    if (last - path >= 2 && path[0] == '/' && path[1] == '/') {
-        end = ngx_strlchr(path + 2, last, '/');
-        path = (end != NULL) ? end + 1 : last;
-    }
-
-    if (ngx_strlchr(p, path, '*') != NULL) {
-        (void) ngx_mtls_error(err, "\"*\" in \"%V\" must be a whole segment of "
-                              "the path; use a regex (\"~...\") for others",
-                              value);
-        return NGX_DECLINED;
-    }
-
-    for (p = path; p <= last; p = end + 1) {
-        end = ngx_strlchr(p, last, '/');
-        if (end == NULL) {
-            end = last;
-        }
-
-        any = ngx_mtls_pattern_segment(p, end);
-
-        if (any != 0) {
-            pattern->match = NGX_MTLS_MATCH_SEGMENTS;
-        }
-
-        if (any == 2 && end != last) {
-            (void) ngx_mtls_error(err, "\"**\" in \"%V\" must be the last "
-                                  "segment; use \"*\" for one segment", value);
-            return NGX_DECLINED;
-        }
-    }
-
-    if (pattern->match == NGX_MTLS_MATCH_SEGMENTS) {
-        pattern->value = *value;
-        pattern->number = path - value->data;
-    }
-
-    return NGX_OK;
-}
-
-
-/* whether a segment is "*" (1) or "**" (2) */
-
-static ngx_uint_t
-ngx_mtls_pattern_segment(u_char *p, u_char *last)
-{
-    if (last - p == 1 && p[0] == '*') {
-        return 1;
-    }
-
-    return (last - p == 2 && p[0] == '*' && p[1] == '*') ? 2 : 0;
-}
-
-
-/* "*" and "**" as segments of the path of a SPIFFE ID */
-
-static ngx_int_t
-ngx_mtls_pattern_spiffe(ngx_str_t *value, ngx_mtls_pattern_t *pattern,
-    ngx_mtls_error_t *err)
-{
-    const char         *wrong;
-    ngx_mtls_spiffe_t   spiffe;
-
-    wrong = ngx_mtls_spiffe_pattern(value, &spiffe);
-
-    if (wrong) {
-        (void) ngx_mtls_error(err, "\"%V\" is no pattern of SPIFFE IDs: %s; "
-                              "write it as in "
-                              "\"spiffe://example.org/ns/*/sa/web\" or "
-                              "\"spiffe://example.org/**\"", value, wrong);
-        return NGX_DECLINED;
-    }
-
-    if (ngx_strlchr(spiffe.path.data, spiffe.path.data + spiffe.path.len, '*')
-        == NULL)
-    {
-        return NGX_OK;
-    }
-
-    pattern->match = NGX_MTLS_MATCH_SEGMENTS;
-    pattern->value = *value;
-    pattern->number = spiffe.path.data + 1 - value->data;
-
-    return NGX_OK;
-}
-
-
 /* "*.example.com": one label and the rest, which is what is kept */
 
 static ngx_int_t
@@ -625,72 +499,6 @@ ngx_mtls_pattern_match(ngx_mtls_pattern_t *pattern, ngx_str_t *value,
     }
 
     return matches ? NGX_OK : NGX_DECLINED;
-}
-
-
-static ngx_uint_t
-ngx_mtls_pattern_match_segments(ngx_mtls_pattern_t *pattern, ngx_str_t *value)
-{
-    size_t       len;
-    u_char      *p, *plast, *v, *vlast, *pend, *vend;
-    ngx_uint_t   any;
-
-    len = pattern->number;
-
-    if (value->len < len
-        || ngx_memcmp(value->data, pattern->value.data, len) != 0
-        || ngx_strlchr(value->data, value->data + value->len, '?') != NULL
-        || ngx_strlchr(value->data, value->data + value->len, '#') != NULL)
-    {
-        return 0;
-    }
-
-    p = pattern->value.data + len;
-    plast = pattern->value.data + pattern->value.len;
-
-    v = value->data + len;
-    vlast = value->data + value->len;
-
-    for ( ;; ) {
-        pend = ngx_strlchr(p, plast, '/');
-        pend = (pend != NULL) ? pend : plast;
-
-        vend = ngx_strlchr(v, vlast, '/');
-        vend = (vend != NULL) ? vend : vlast;
-
-        any = ngx_mtls_pattern_segment(p, pend);
-
-        if (any != 0) {
-
-            if (vend == v) {
-                return 0;
-            }
-
-            if (any == 2) {
-
-                /* the last: it stays for the other segments of the value */
-
-                if (vend == vlast) {
-                    return 1;
-                }
-
-                v = vend + 1;
-                continue;
-            }
-
-        } else if (pend - p != vend - v
-                   || ngx_memcmp(p, v, pend - p) != 0)
-        {
-            return 0;
-        }
-
-        if (pend == plast || vend == vlast) {
-            return (pend == plast && vend == vlast);
-        }
-
-        p = pend + 1;
-        v = vend + 1;
-    }
 }
 
 

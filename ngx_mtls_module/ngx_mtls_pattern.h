@@ -36,4 +36,19 @@ ngx_int_t ngx_mtls_pattern_match(ngx_mtls_pattern_t *pattern,
     ngx_str_t *value, ngx_uint_t n);
 
 
+/* of ngx_mtls_pattern.c: values of "uri" and "spiffe" without an operator */
+
+/*
+ * Makes a pattern by segments of a value that has "*" or "**" as segments, and
+ * leaves others alone.  NGX_DECLINED: "err" says what is wrong.
+ */
+ngx_int_t ngx_mtls_pattern_segments(ngx_str_t *value,
+    ngx_mtls_pattern_t *pattern, ngx_mtls_error_t *err);
+ngx_int_t ngx_mtls_pattern_spiffe(ngx_str_t *value,
+    ngx_mtls_pattern_t *pattern, ngx_mtls_error_t *err);
+
+ngx_uint_t ngx_mtls_pattern_match_segments(ngx_mtls_pattern_t *pattern,
+    ngx_str_t *value);
+
+
 #endif /* _NGX_MTLS_PATTERN_H_INCLUDED_ */

@@ -41,7 +41,10 @@ typedef struct {
     ngx_mtls_match_e              match;
     ngx_str_t                     value;     /* in normal form */
     ngx_mtls_regex_t             *regex;
-    ngx_uint_t                    number;    /* ca: label, group: index */
+    ngx_uint_t                    number;    /* ca: label, group: index;
+                                                segments: what is literal
+                                                before the first "*" */
+    ngx_uint_t                    tail;      /* and after the last one */
     ngx_cidr_t                    cidr;
 } ngx_mtls_pattern_t;
 

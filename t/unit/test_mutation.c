@@ -12,7 +12,7 @@
 
 static const char  *files[] = {
     "usual.pem", "dirname.pem", "multivalued.pem", "teletex.pem",
-    "timestamp.pem", "comdirect.pem"
+    "timestamp.pem", "comdirect.pem", "svid.pem"
 };
 
 
@@ -22,13 +22,14 @@ static const char  *variables[] = {
     "san_uri", "san_email", "san_ip", "san_upn", "san_rid", "san_dirname",
     "san_dns_1", "san_2", "eku", "policies", "policies_1", "fingerprint",
     "thumbprint", "spki", "key_type", "days_left", "extension_2_5_29_17",
-    "extension_2_5_29_19", "extension_1_3_6_1_4_1_32473_1"
+    "extension_2_5_29_19", "extension_1_3_6_1_4_1_32473_1", "spiffe_id",
+    "spiffe_trust_domain", "spiffe_path"
 };
 
 
 static const char  *lines[] = {
     "subject any ou", "subject any organizationidentifier", "subject_dn",
-    "issuer_dn", "dirname"
+    "issuer_dn", "dirname", "spiffe"
 };
 
 

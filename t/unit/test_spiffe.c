@@ -503,6 +503,31 @@ test_svid(void **state)
 }
 
 
+/* one as SPIRE makes it */
+
+static void
+test_spire(void **state)
+{
+    ngx_str_t                s;
+    ngx_mtls_svid_t         *svid;
+    ngx_mtls_error_t         err;
+    ngx_mtls_certificate_t   cert;
+
+    s = x509_file("svid.pem", 0);
+    assert_non_null(s.data);
+    assert_int_equal(ngx_mtls_certificate_parse(pool, &s, NULL, &cert, &err),
+                     NGX_OK);
+    assert_int_equal(ngx_mtls_spiffe_svid(&cert, &svid), NGX_OK);
+
+    assert_int_equal(svid->n, 1);
+    assert_null(svid->wrong);
+    assert_int_equal(svid->spiffe.path.len, strlen("/ns/shop/sa/web"));
+    assert_memory_equal(svid->spiffe.id.data,
+                        "spiffe://example.org/ns/shop/sa/web",
+                        svid->spiffe.id.len);
+}
+
+
 static void
 test_memory(void **state)
 {
@@ -532,6 +557,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_regex, setup, teardown),
         cmocka_unit_test_setup_teardown(test_claim, setup, teardown),
         cmocka_unit_test_setup_teardown(test_svid, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_spire, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
     };
 

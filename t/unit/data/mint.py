@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 
-# Makes usual.pem and keys.pem anew, in the current folder.  The certificates in
+# Makes usual.pem, svid.pem and keys.pem anew, in the current folder.  The certificates in
 # the tree are fixed: the tests know their hashes and serial numbers.
 
 # Copyright (C) the ngx_mtls_module authors
@@ -90,6 +90,22 @@ usual = mint(
     ])
 
 write('usual.pem', [usual])
+
+write('svid.pem', [mint(
+    name(c='US', o='SPIRE'), key, 0x9b70214eed73e8eb,
+    [
+        (x509.KeyUsage(True, False, True, False, True, False, False, False,
+                       False), True),
+        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH,
+                                ExtendedKeyUsageOID.CLIENT_AUTH]), False),
+        (x509.BasicConstraints(ca=False, path_length=None), True),
+        (x509.SubjectKeyIdentifier.from_public_key(key), False),
+        (x509.AuthorityKeyIdentifier.from_issuer_public_key(
+            issuer.public_key()), False),
+        (x509.SubjectAlternativeName([
+            x509.UniformResourceIdentifier(
+                'spiffe://example.org/ns/shop/sa/web')]), False),
+    ])])
 
 write('keys.pem', [
     mint(name(cn=label), public, number + 1)
