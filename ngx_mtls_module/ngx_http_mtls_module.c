@@ -81,6 +81,13 @@ static ngx_command_t  ngx_http_mtls_commands[] = {
       0,
       NULL },
 
+    { ngx_string("mtls_psd2"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_mtls_psd2,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("mtls_allow"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
                         |NGX_HTTP_LMT_CONF|NGX_CONF_1MORE,

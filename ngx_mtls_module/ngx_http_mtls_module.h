@@ -18,6 +18,7 @@
 #include <ngx_mtls.h>
 #include <ngx_mtls_decision.h>
 #include <ngx_mtls_manager.h>
+#include <ngx_mtls_psd2.h>
 #include <ngx_mtls_session.h>
 
 
@@ -177,6 +178,7 @@ char *ngx_http_mtls_mode(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_mtls_ca(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_mtls_trust(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_mtls_group(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_mtls_psd2(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_mtls_rule(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_mtls_crl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_mtls_revocation(ngx_conf_t *cf, ngx_command_t *cmd,

@@ -69,6 +69,17 @@ static ngx_mtls_attribute_name_t  ngx_mtls_attribute_lines[] = {
     { ngx_string("dirname"), NGX_MTLS_ATTR_DIRNAME, NGX_MTLS_LINE_NAME },
     { ngx_string("eku"), NGX_MTLS_ATTR_EKU, NGX_MTLS_LINE_PLAIN },
     { ngx_string("policy"), NGX_MTLS_ATTR_POLICY, NGX_MTLS_LINE_PLAIN },
+    { ngx_string("qc_compliant"), NGX_MTLS_ATTR_QC_COMPLIANT,
+      NGX_MTLS_LINE_PLAIN },
+    { ngx_string("qc_type"), NGX_MTLS_ATTR_QC_TYPE, NGX_MTLS_LINE_PLAIN },
+    { ngx_string("psd2_role"), NGX_MTLS_ATTR_PSD2_ROLE, NGX_MTLS_LINE_PLAIN },
+    { ngx_string("psd2_nca"), NGX_MTLS_ATTR_PSD2_NCA, NGX_MTLS_LINE_PLAIN },
+    { ngx_string("psd2_country"), NGX_MTLS_ATTR_PSD2_COUNTRY,
+      NGX_MTLS_LINE_PLAIN },
+    { ngx_string("psd2_number"), NGX_MTLS_ATTR_PSD2_NUMBER,
+      NGX_MTLS_LINE_PLAIN },
+    { ngx_string("organization_id"), NGX_MTLS_ATTR_ORGANIZATION,
+      NGX_MTLS_LINE_PLAIN },
     { ngx_string("extension"), NGX_MTLS_ATTR_EXTENSION, NGX_MTLS_LINE_OID },
     { ngx_string("fingerprint"), NGX_MTLS_ATTR_FINGERPRINT,
       NGX_MTLS_LINE_PLAIN },
@@ -94,6 +105,26 @@ static ngx_mtls_attribute_name_t  ngx_mtls_attribute_facts[] = {
     { ngx_string("spiffe_trust_domain"), NGX_MTLS_ATTR_SPIFFE_DOMAIN, 0 },
     { ngx_string("spiffe_path"), NGX_MTLS_ATTR_SPIFFE_PATH, 0 },
     { ngx_string("days_left"), NGX_MTLS_ATTR_DAYS_LEFT, 0 },
+    { ngx_string("qc_type"), NGX_MTLS_ATTR_QC_TYPE, 0 },
+    { ngx_string("qc_sscd"), NGX_MTLS_ATTR_QC_SSCD, 0 },
+    { ngx_string("qc_limit"), NGX_MTLS_ATTR_QC_LIMIT, 0 },
+    { ngx_string("qc_retention"), NGX_MTLS_ATTR_QC_RETENTION, 0 },
+    { ngx_string("psd2_status"), NGX_MTLS_ATTR_PSD2_STATUS, 0 },
+    { ngx_string("psd2_nca"), NGX_MTLS_ATTR_PSD2_NCA, 0 },
+    { ngx_string("psd2_nca_name"), NGX_MTLS_ATTR_PSD2_NCA_NAME, 0 },
+    { ngx_string("psd2_country"), NGX_MTLS_ATTR_PSD2_COUNTRY, 0 },
+    { ngx_string("psd2_number"), NGX_MTLS_ATTR_PSD2_NUMBER, 0 },
+    { ngx_string("organization_id"), NGX_MTLS_ATTR_ORGANIZATION, 0 },
+    { ngx_string("organization_id_scheme"),
+      NGX_MTLS_ATTR_ORGANIZATION_SCHEME, 0 },
+    { ngx_string("organization_id_country"),
+      NGX_MTLS_ATTR_ORGANIZATION_COUNTRY, 0 },
+    { ngx_string("organization_id_state"),
+      NGX_MTLS_ATTR_ORGANIZATION_STATE, 0 },
+    { ngx_string("organization_id_authority"),
+      NGX_MTLS_ATTR_ORGANIZATION_AUTHORITY, 0 },
+    { ngx_string("organization_id_value"),
+      NGX_MTLS_ATTR_ORGANIZATION_VALUE, 0 },
 
     { ngx_null_string, NGX_MTLS_ATTR_NONE, 0 }
 };
@@ -112,6 +143,9 @@ static ngx_mtls_attribute_name_t  ngx_mtls_attribute_multis[] = {
     { ngx_string("san_dirname"), NGX_MTLS_ATTR_DIRNAME, 0 },
     { ngx_string("eku"), NGX_MTLS_ATTR_EKU, 0 },
     { ngx_string("policies"), NGX_MTLS_ATTR_POLICY, 0 },
+    { ngx_string("qc_compliant"), NGX_MTLS_ATTR_QC_COMPLIANT, 0 },
+    { ngx_string("qc_pds"), NGX_MTLS_ATTR_QC_PDS, 0 },
+    { ngx_string("psd2_roles"), NGX_MTLS_ATTR_PSD2_ROLE, 0 },
 
     { ngx_null_string, NGX_MTLS_ATTR_NONE, 0 }
 };
@@ -466,7 +500,15 @@ ngx_mtls_attribute_values(ngx_mtls_certificate_t *cert,
         break;
 
     default:
-        return ngx_mtls_attribute_late(cert, attr, values);
+        if (!ngx_mtls_attribute_is_qc(attr->id)) {
+            return ngx_mtls_attribute_late(cert, attr, values);
+        }
+
+        if (ngx_mtls_attribute_qc(cert, attr->id, values) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        break;
     }
 
     if (attr->index) {

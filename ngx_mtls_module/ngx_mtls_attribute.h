@@ -31,6 +31,28 @@ typedef enum {
     NGX_MTLS_ATTR_SAN,               /* all kinds; variables only */
     NGX_MTLS_ATTR_EKU,
     NGX_MTLS_ATTR_POLICY,
+
+    /* as ngx_mtls_qc_e; the first three may have several values */
+    NGX_MTLS_ATTR_QC_COMPLIANT,
+    NGX_MTLS_ATTR_QC_PDS,            /* variables only */
+    NGX_MTLS_ATTR_PSD2_ROLE,
+    NGX_MTLS_ATTR_QC_TYPE,
+    NGX_MTLS_ATTR_QC_SSCD,           /* variables only */
+    NGX_MTLS_ATTR_QC_LIMIT,          /* variables only */
+    NGX_MTLS_ATTR_QC_RETENTION,      /* variables only */
+    NGX_MTLS_ATTR_PSD2_STATUS,       /* variables only */
+    NGX_MTLS_ATTR_PSD2_NCA,
+    NGX_MTLS_ATTR_PSD2_NCA_NAME,     /* variables only */
+    NGX_MTLS_ATTR_PSD2_COUNTRY,
+
+    NGX_MTLS_ATTR_PSD2_NUMBER,
+    NGX_MTLS_ATTR_ORGANIZATION,
+    NGX_MTLS_ATTR_ORGANIZATION_SCHEME,     /* and the rest of its parts: */
+    NGX_MTLS_ATTR_ORGANIZATION_COUNTRY,    /* variables only */
+    NGX_MTLS_ATTR_ORGANIZATION_STATE,
+    NGX_MTLS_ATTR_ORGANIZATION_AUTHORITY,
+    NGX_MTLS_ATTR_ORGANIZATION_VALUE,
+
     NGX_MTLS_ATTR_EXTENSION,         /* "oid" says which */
     NGX_MTLS_ATTR_FINGERPRINT,       /* lower-case hex of SHA-256 */
     NGX_MTLS_ATTR_THUMBPRINT,        /* x5t#S256; variables only */
@@ -49,6 +71,12 @@ typedef enum {
 /* undefined for what is no valid SVID, but says that it is one */
 #define ngx_mtls_attribute_is_spiffe(id)                                     \
     ((id) >= NGX_MTLS_ATTR_SPIFFE && (id) <= NGX_MTLS_ATTR_SPIFFE_PATH)
+
+#define NGX_MTLS_ATTR_QC   NGX_MTLS_ATTR_QC_COMPLIANT
+
+/* of qualified certificates: ngx_mtls_attribute_qc() */
+#define ngx_mtls_attribute_is_qc(id)                                         \
+    ((id) >= NGX_MTLS_ATTR_QC && (id) <= NGX_MTLS_ATTR_ORGANIZATION_VALUE)
 
 
 typedef struct {
@@ -74,9 +102,9 @@ ngx_int_t ngx_mtls_attribute_line(ngx_pool_t *pool, ngx_str_t *words,
 /*
  * The attribute behind a variable's name without its "mtls_": "subject_cn",
  * "subject_ou_2", "subject_2_5_4_97__2", "san_dns_1", "san", "eku",
- * "policies", "extension_1_2_3", "fingerprint", "thumbprint", "spki",
- * "key_type", "spiffe_id", "serial", "days_left".  NGX_DECLINED: not the
- * certificate's.
+ * "policies", "psd2_roles", "organization_id", "extension_1_2_3",
+ * "fingerprint", "thumbprint", "spki", "key_type", "spiffe_id", "serial",
+ * "days_left".  NGX_DECLINED: not the certificate's.
  */
 ngx_int_t ngx_mtls_attribute_variable(ngx_pool_t *pool, ngx_str_t *name,
     ngx_mtls_attribute_t *attr);
@@ -90,6 +118,14 @@ ngx_int_t ngx_mtls_attribute_variable(ngx_pool_t *pool, ngx_str_t *name,
  */
 ngx_int_t ngx_mtls_attribute_values(ngx_mtls_certificate_t *cert,
     ngx_mtls_attribute_t *attr, ngx_mtls_values_t *values);
+
+/*
+ * The same for those of qualified certificates.  All but the
+ * organizationIdentifier and its parts are undefined where the PSD2 statement,
+ * or what else they speak of, cannot be told.
+ */
+ngx_int_t ngx_mtls_attribute_qc(ngx_mtls_certificate_t *cert,
+    ngx_mtls_attribute_e id, ngx_mtls_values_t *values);
 
 /*
  * Whether a whole name that equals no value may still be one of them: a string

@@ -7,10 +7,18 @@
 
 
 #include <ngx_mtls_attribute.h>
+#include <ngx_mtls_qcstatement.h>
 #include <ngx_mtls_spiffe.h>
 
 
 #define NGX_MTLS_IP_TEXT_LEN   INET6_ADDRSTRLEN
+
+
+/* a name for an OID */
+typedef struct {
+    ngx_str_t     name;
+    ngx_str_t     oid;
+} ngx_mtls_normal_name_t;
 
 
 static ngx_int_t ngx_mtls_normal_text(ngx_str_t *value, ngx_str_t *normal,
@@ -27,7 +35,8 @@ static ngx_int_t ngx_mtls_normal_ip(ngx_pool_t *pool, ngx_str_t *value,
     ngx_str_t *normal, ngx_mtls_error_t *err);
 static ngx_int_t ngx_mtls_normal_oid(ngx_pool_t *pool, ngx_str_t *value,
     ngx_str_t *normal, ngx_mtls_error_t *err);
-static ngx_int_t ngx_mtls_normal_purpose(ngx_pool_t *pool, ngx_str_t *value,
+static ngx_int_t ngx_mtls_normal_named(ngx_pool_t *pool,
+    ngx_mtls_normal_name_t *names, const char *what, ngx_str_t *value,
     ngx_str_t *normal, ngx_mtls_error_t *err);
 static ngx_int_t ngx_mtls_normal_serial(ngx_pool_t *pool, ngx_str_t *value,
     ngx_str_t *normal, ngx_mtls_error_t *err);
@@ -39,15 +48,16 @@ static ngx_int_t ngx_mtls_normal_key_type(ngx_pool_t *pool, ngx_str_t *value,
     ngx_str_t *normal, ngx_mtls_error_t *err);
 static ngx_int_t ngx_mtls_normal_spiffe(ngx_str_t *value, ngx_str_t *normal,
     ngx_mtls_error_t *err);
+static ngx_int_t ngx_mtls_normal_qc_type(ngx_str_t *value, ngx_str_t *normal,
+    ngx_mtls_error_t *err);
+static ngx_int_t ngx_mtls_normal_country(ngx_str_t *value, ngx_str_t *normal,
+    ngx_mtls_error_t *err);
 static ngx_int_t ngx_mtls_normal_hex(ngx_str_t *value, u_char *dst,
     size_t *len);
 
 
 /* purposes (RFC 5280 4.2.1.12) and others that OpenSSL has names for */
-static struct {
-    ngx_str_t     name;
-    ngx_str_t     oid;
-} ngx_mtls_purposes[] = {
+static ngx_mtls_normal_name_t  ngx_mtls_purposes[] = {
 
     { ngx_string("serverAuth"), ngx_string("1.3.6.1.5.5.7.3.1") },
     { ngx_string("clientAuth"), ngx_string("1.3.6.1.5.5.7.3.2") },
@@ -63,6 +73,25 @@ static struct {
 };
 
 
+/* policies of ETSI EN 319 411-2, and of TS 119 495 for PSD2; "QCP-w" is the
+   name that QEVCP-w had */
+static ngx_mtls_normal_name_t  ngx_mtls_policies[] = {
+
+    { ngx_string("QCP-n"), ngx_string("0.4.0.194112.1.0") },
+    { ngx_string("QCP-l"), ngx_string("0.4.0.194112.1.1") },
+    { ngx_string("QCP-n-qscd"), ngx_string("0.4.0.194112.1.2") },
+    { ngx_string("QCP-l-qscd"), ngx_string("0.4.0.194112.1.3") },
+    { ngx_string("QCP-w"), ngx_string("0.4.0.194112.1.4") },
+    { ngx_string("QEVCP-w"), ngx_string("0.4.0.194112.1.4") },
+    { ngx_string("QNCP-w"), ngx_string("0.4.0.194112.1.5") },
+    { ngx_string("QNCP-w-gen"), ngx_string("0.4.0.194112.1.6") },
+    { ngx_string("QCP-w-psd2"), ngx_string("0.4.0.19495.3.1") },
+    { ngx_string("anyPolicy"), ngx_string("2.5.29.32.0") },
+
+    { ngx_null_string, ngx_null_string }
+};
+
+
 ngx_int_t
 ngx_mtls_attribute_normal(ngx_pool_t *pool, ngx_mtls_attribute_t *attr,
     ngx_str_t *value, ngx_str_t *normal, ngx_mtls_error_t *err)
@@ -72,6 +101,9 @@ ngx_mtls_attribute_normal(ngx_pool_t *pool, ngx_mtls_attribute_t *attr,
     case NGX_MTLS_ATTR_SUBJECT:
     case NGX_MTLS_ATTR_ISSUER:
     case NGX_MTLS_ATTR_UPN:
+    case NGX_MTLS_ATTR_ORGANIZATION:
+    case NGX_MTLS_ATTR_PSD2_NCA:
+    case NGX_MTLS_ATTR_PSD2_NUMBER:
         return ngx_mtls_normal_text(value, normal, err);
 
     case NGX_MTLS_ATTR_SUBJECT_DN:
@@ -96,11 +128,17 @@ ngx_mtls_attribute_normal(ngx_pool_t *pool, ngx_mtls_attribute_t *attr,
         return ngx_mtls_normal_ip(pool, value, normal, err);
 
     case NGX_MTLS_ATTR_RID:
-    case NGX_MTLS_ATTR_POLICY:
         return ngx_mtls_normal_oid(pool, value, normal, err);
 
+    case NGX_MTLS_ATTR_POLICY:
+        return ngx_mtls_normal_named(pool, ngx_mtls_policies,
+                                     "policy, as \"QCP-w\"", value, normal,
+                                     err);
+
     case NGX_MTLS_ATTR_EKU:
-        return ngx_mtls_normal_purpose(pool, value, normal, err);
+        return ngx_mtls_normal_named(pool, ngx_mtls_purposes,
+                                     "purpose, as \"clientAuth\"", value,
+                                     normal, err);
 
     case NGX_MTLS_ATTR_EXTENSION:
         return ngx_mtls_normal_extension(pool, value, normal, err);
@@ -115,8 +153,16 @@ ngx_mtls_attribute_normal(ngx_pool_t *pool, ngx_mtls_attribute_t *attr,
     case NGX_MTLS_ATTR_SPIFFE:
         return ngx_mtls_normal_spiffe(value, normal, err);
 
+    case NGX_MTLS_ATTR_QC_TYPE:
+        return ngx_mtls_normal_qc_type(value, normal, err);
+
+    case NGX_MTLS_ATTR_QC_COMPLIANT:
+    case NGX_MTLS_ATTR_PSD2_COUNTRY:
+        return ngx_mtls_normal_country(value, normal, err);
+
     case NGX_MTLS_ATTR_CA:
     case NGX_MTLS_ATTR_GROUP:
+    case NGX_MTLS_ATTR_PSD2_ROLE:
         *normal = *value;
         return NGX_OK;
 
@@ -280,28 +326,67 @@ ngx_mtls_normal_oid(ngx_pool_t *pool, ngx_str_t *value, ngx_str_t *normal,
 
 
 static ngx_int_t
-ngx_mtls_normal_purpose(ngx_pool_t *pool, ngx_str_t *value, ngx_str_t *normal,
+ngx_mtls_normal_named(ngx_pool_t *pool, ngx_mtls_normal_name_t *names,
+    const char *what, ngx_str_t *value, ngx_str_t *normal,
     ngx_mtls_error_t *err)
 {
-    ngx_str_t   *name;
-    ngx_uint_t   i;
+    ngx_mtls_normal_name_t  *n;
 
-    for (i = 0; ngx_mtls_purposes[i].name.len; i++) {
-        name = &ngx_mtls_purposes[i].name;
+    for (n = names; n->name.len; n++) {
 
-        if (name->len == value->len
-            && ngx_strncasecmp(name->data, value->data, name->len) == 0)
+        if (n->name.len == value->len
+            && ngx_strncasecmp(n->name.data, value->data, value->len) == 0)
         {
-            *normal = ngx_mtls_purposes[i].oid;
+            *normal = n->oid;
             return NGX_OK;
         }
     }
 
     if (ngx_mtls_normal_oid(pool, value, normal, err) != NGX_OK) {
-        ngx_mtls_error(err, "\"%V\" is neither an OID nor a known purpose, "
-                       "as \"clientAuth\"", value);
+        ngx_mtls_error(err, "\"%V\" is neither an OID nor a known %s",
+                       value, what);
         return NGX_DECLINED;
     }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_mtls_normal_qc_type(ngx_str_t *value, ngx_str_t *normal,
+    ngx_mtls_error_t *err)
+{
+    if (!ngx_mtls_qc_is_type(value)) {
+        ngx_mtls_error(err, "\"%V\" is not \"esign\", \"eseal\", \"web\" "
+                       "or the OID of another type", value);
+        return NGX_DECLINED;
+    }
+
+    *normal = *value;
+
+    return NGX_OK;
+}
+
+
+/* the form only: there is no list of countries that would be right for ever */
+
+static ngx_int_t
+ngx_mtls_normal_country(ngx_str_t *value, ngx_str_t *normal,
+    ngx_mtls_error_t *err)
+{
+    u_char  *p;
+
+    p = value->data;
+
+    if (value->len != 2 || p[0] < 'A' || p[0] > 'Z' || p[1] < 'A'
+        || p[1] > 'Z')
+    {
+        ngx_mtls_error(err, "\"%V\" is not a country of two capital letters, "
+                       "as in \"DE\"", value);
+        return NGX_DECLINED;
+    }
+
+    *normal = *value;
 
     return NGX_OK;
 }

@@ -117,7 +117,7 @@ ngx_mtls_attribute_multi(ngx_mtls_attribute_t *attr)
 {
     return attr->index == 0
            && attr->id >= NGX_MTLS_ATTR_DNS
-           && attr->id <= NGX_MTLS_ATTR_POLICY;
+           && attr->id <= NGX_MTLS_ATTR_PSD2_ROLE;
 }
 
 

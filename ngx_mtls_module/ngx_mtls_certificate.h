@@ -85,7 +85,13 @@ typedef struct {
 
 
 /* made when asked for, by ngx_mtls_spiffe_svid() */
-typedef struct ngx_mtls_svid_s    ngx_mtls_svid_t;
+typedef struct ngx_mtls_svid_s          ngx_mtls_svid_t;
+
+/* made when asked for, by ngx_mtls_attribute_values() */
+typedef struct ngx_mtls_qc_s            ngx_mtls_qc_t;
+typedef struct ngx_mtls_organization_s  ngx_mtls_organization_t;
+
+typedef struct ngx_mtls_psd2_rules_s    ngx_mtls_psd2_rules_t;
 
 
 /* key usage bits (RFC 5280 4.2.1.3) */
@@ -149,6 +155,11 @@ typedef struct {
     ngx_uint_t                    dps_parsed;
 
     ngx_mtls_list_t              *lists;     /* made when asked for */
+
+    /* how QCStatements are read, set by whoever knows; NULL: strictly */
+    ngx_mtls_psd2_rules_t        *psd2_rules;
+    ngx_mtls_qc_t                *qc;
+    ngx_mtls_organization_t      *organization;
 
     /* late facts; data is NULL until asked */
     ngx_str_t                     fingerprint_hex;

@@ -176,6 +176,13 @@ ngx_mtls_policy_ngroups(ngx_mtls_policy_t *policy)
 }
 
 
+ngx_mtls_psd2_rules_t *
+ngx_mtls_policy_psd2(ngx_mtls_policy_t *policy)
+{
+    return &policy->psd2;
+}
+
+
 void
 ngx_mtls_policy_deny(ngx_mtls_policy_t *policy, ngx_mtls_group_t *group)
 {

@@ -12,6 +12,7 @@
 
 #include <ngx_mtls.h>
 #include <ngx_mtls_policy.h>
+#include <ngx_mtls_psd2.h>
 #include <ngx_mtls_identity.h>
 
 
@@ -47,6 +48,7 @@ struct ngx_mtls_policy_s {
     ngx_pool_t                   *pool;
     ngx_array_t                   groups;    /* of ngx_mtls_group_t * */
     ngx_mtls_group_t            **names;     /* NGX_MTLS_GROUP_BUCKETS */
+    ngx_mtls_psd2_rules_t         psd2;
 
     /* the index of exact values, made by ngx_mtls_index_build() */
 

@@ -21,6 +21,8 @@ static ngx_int_t ngx_mtls_group_resolve_label(ngx_mtls_pattern_t *pattern,
     ngx_str_t *labels, ngx_uint_t nlabels, ngx_mtls_error_t *err);
 static ngx_int_t ngx_mtls_group_resolve_group(ngx_mtls_policy_t *policy,
     ngx_mtls_pattern_t *pattern, ngx_mtls_error_t *err);
+static ngx_int_t ngx_mtls_group_resolve_role(ngx_mtls_policy_t *policy,
+    ngx_mtls_pattern_t *pattern, ngx_mtls_error_t *err);
 static ngx_int_t ngx_mtls_group_measure(ngx_mtls_policy_t *policy,
     ngx_mtls_group_t **path, ngx_uint_t depth, ngx_mtls_error_t *err);
 static void ngx_mtls_group_spiffe(ngx_mtls_group_t *group);
@@ -130,6 +132,9 @@ ngx_mtls_group_resolve(ngx_mtls_policy_t *policy, ngx_mtls_group_t *group,
             } else if (line[i].attr.id == NGX_MTLS_ATTR_GROUP) {
                 rc = ngx_mtls_group_resolve_group(policy, pattern, err);
 
+            } else if (line[i].attr.id == NGX_MTLS_ATTR_PSD2_ROLE) {
+                rc = ngx_mtls_group_resolve_role(policy, pattern, err);
+
             } else {
                 break;
             }
@@ -191,6 +196,24 @@ ngx_mtls_group_resolve_group(ngx_mtls_policy_t *policy,
     pattern->number = group->index;
 
     return NGX_OK;
+}
+
+
+/* roles may be added by a line that stands below the group's */
+
+static ngx_int_t
+ngx_mtls_group_resolve_role(ngx_mtls_policy_t *policy,
+    ngx_mtls_pattern_t *pattern, ngx_mtls_error_t *err)
+{
+    if (ngx_mtls_psd2_grants(&policy->psd2, &pattern->value)) {
+        return NGX_OK;
+    }
+
+    (void) ngx_mtls_error(err, "unknown PSD2 role \"%V\"; known are PSP_AS, "
+                          "PSP_PI, PSP_AI, PSP_IC, PSP_CB, PSP_PA, VOP_RS, "
+                          "VOP_VS and those of \"mtls_psd2 role=OID:NAME\"",
+                          &pattern->value);
+    return NGX_DECLINED;
 }
 
 

@@ -307,6 +307,8 @@ ngx_mtls_index_rank(ngx_mtls_line_t *line)
         return 1;
 
     case NGX_MTLS_ATTR_SUBJECT:
+    case NGX_MTLS_ATTR_ORGANIZATION:
+    case NGX_MTLS_ATTR_PSD2_NUMBER:
     case NGX_MTLS_ATTR_GROUP:
         return 2;
 

@@ -141,6 +141,17 @@ ngx_mtls_pattern_part(ngx_pool_t *pool, ngx_mtls_line_t *line,
         return NGX_DECLINED;
     }
 
+    if (line->attr.id == NGX_MTLS_ATTR_PSD2_ROLE
+        || line->attr.id == NGX_MTLS_ATTR_PSD2_COUNTRY
+        || line->attr.id == NGX_MTLS_ATTR_QC_TYPE
+        || line->attr.id == NGX_MTLS_ATTR_QC_COMPLIANT)
+    {
+        (void) ngx_mtls_error(err, "\"%V\" has an operator, but roles, "
+                              "countries and types are compared exactly; "
+                              "name each of them", value);
+        return NGX_DECLINED;
+    }
+
     if (line->attr.whole) {
         (void) ngx_mtls_error(err, "\"%V\" has an operator, but whole names "
                               "are compared exactly; use \"subject NAME\" or "

@@ -144,6 +144,12 @@ ngx_mtls_group_t *ngx_mtls_policy_group(ngx_mtls_policy_t *policy,
 
 ngx_uint_t ngx_mtls_policy_ngroups(ngx_mtls_policy_t *policy);
 
+/*
+ * How PSD2 statements are read, to be set before ngx_mtls_policy_compile();
+ * certificates that are judged must be read by the same rules.
+ */
+ngx_mtls_psd2_rules_t *ngx_mtls_policy_psd2(ngx_mtls_policy_t *policy);
+
 /* marks a group that an mtls_deny names; before ngx_mtls_policy_compile() */
 void ngx_mtls_policy_deny(ngx_mtls_policy_t *policy, ngx_mtls_group_t *group);
 

@@ -155,6 +155,7 @@ ngx_mtls_session_make(SSL *ssl, X509 *peer, ngx_mtls_conf_t *conf,
         goto failed;
     }
 
+    session->cert.psd2_rules = ngx_mtls_policy_psd2(conf->policy);
     session->status = ngx_mtls_session_status(session);
 
     *out = session;

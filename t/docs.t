@@ -86,7 +86,8 @@ sub variables {
         }
     }
 
-    delete @in_docs{qw(mtls_san_ mtls_eku_ mtls_policies_)};
+    delete @in_docs{qw(mtls_san_ mtls_eku_ mtls_policies_ mtls_psd2_roles_
+                       mtls_qc_compliant_ mtls_qc_pds_)};
 
     is_deeply([sort keys %in_docs], [variables_of_code()],
               'variables of the code and of the docs');

@@ -23,7 +23,10 @@ static const char  *variables[] = {
     "san_dns_1", "san_2", "eku", "policies", "policies_1", "fingerprint",
     "thumbprint", "spki", "key_type", "days_left", "extension_2_5_29_17",
     "extension_2_5_29_19", "extension_1_3_6_1_4_1_32473_1", "spiffe_id",
-    "spiffe_trust_domain", "spiffe_path"
+    "spiffe_trust_domain", "spiffe_path",
+    "psd2_status", "psd2_roles", "psd2_roles_1", "psd2_nca", "psd2_nca_name",
+    "psd2_country", "psd2_number", "organization_id",
+    "organization_id_authority", "qc_type", "qc_compliant", "qc_pds"
 };
 
 
