@@ -96,6 +96,7 @@ static ngx_mtls_attribute_name_t  ngx_mtls_attribute_lines[] = {
 /* variables that have one value */
 static ngx_mtls_attribute_name_t  ngx_mtls_attribute_facts[] = {
 
+    { ngx_string("subject_dn"), NGX_MTLS_ATTR_SUBJECT_TEXT, 0 },
     { ngx_string("serial"), NGX_MTLS_ATTR_SERIAL, 0 },
     { ngx_string("fingerprint"), NGX_MTLS_ATTR_FINGERPRINT, 0 },
     { ngx_string("thumbprint"), NGX_MTLS_ATTR_THUMBPRINT, 0 },
@@ -566,6 +567,11 @@ ngx_mtls_attribute_late(ngx_mtls_certificate_t *cert,
     case NGX_MTLS_ATTR_ISSUER_DN:
         rc = ngx_mtls_certificate_issuer(cert, &text);
         values->elts = &cert->issuer_canonical;
+        break;
+
+    case NGX_MTLS_ATTR_SUBJECT_TEXT:
+        rc = ngx_mtls_certificate_subject_text(cert, &text);
+        values->elts = &cert->subject_text;
         break;
 
     case NGX_MTLS_ATTR_SERIAL:

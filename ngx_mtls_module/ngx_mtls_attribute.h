@@ -20,6 +20,7 @@ typedef enum {
     NGX_MTLS_ATTR_ISSUER,
     NGX_MTLS_ATTR_SUBJECT_DN,        /* canonical octets; group lines only */
     NGX_MTLS_ATTR_ISSUER_DN,
+    NGX_MTLS_ATTR_SUBJECT_TEXT,      /* RFC 4514; variables only */
     NGX_MTLS_ATTR_SERIAL,            /* upper-case hex, "-" if negative */
     NGX_MTLS_ATTR_DNS,
     NGX_MTLS_ATTR_URI,
@@ -102,9 +103,9 @@ ngx_int_t ngx_mtls_attribute_line(ngx_pool_t *pool, ngx_str_t *words,
 /*
  * The attribute behind a variable's name without its "mtls_": "subject_cn",
  * "subject_ou_2", "subject_2_5_4_97__2", "san_dns_1", "san", "eku",
- * "policies", "psd2_roles", "organization_id", "extension_1_2_3",
- * "fingerprint", "thumbprint", "spki", "key_type", "spiffe_id", "serial",
- * "days_left".  NGX_DECLINED: not the certificate's.
+ * "subject_dn", "policies", "psd2_roles", "organization_id",
+ * "extension_1_2_3", "fingerprint", "thumbprint", "spki", "key_type",
+ * "spiffe_id", "serial", "days_left".  NGX_DECLINED: not the certificate's.
  */
 ngx_int_t ngx_mtls_attribute_variable(ngx_pool_t *pool, ngx_str_t *name,
     ngx_mtls_attribute_t *attr);

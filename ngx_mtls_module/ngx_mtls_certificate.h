@@ -169,6 +169,7 @@ typedef struct {
     ngx_str_t                     key_type;
     ngx_str_t                     subject_canonical;
     ngx_str_t                     issuer_canonical;
+    ngx_str_t                     subject_text;
 } ngx_mtls_certificate_t;
 
 
@@ -230,6 +231,10 @@ ngx_int_t ngx_mtls_certificate_subject(ngx_mtls_certificate_t *cert,
     ngx_str_t *canonical);
 ngx_int_t ngx_mtls_certificate_issuer(ngx_mtls_certificate_t *cert,
     ngx_str_t *canonical);
+
+/* the subject as text, by ngx_mtls_name_print_4514() */
+ngx_int_t ngx_mtls_certificate_subject_text(ngx_mtls_certificate_t *cert,
+    ngx_str_t *text);
 
 /*
  * "rsa:2048", "ec:prime256v1", "ed25519", "ed448"; "ec:1.2.3" for a curve

@@ -341,6 +341,25 @@ ngx_mtls_certificate_issuer(ngx_mtls_certificate_t *cert,
 
 
 ngx_int_t
+ngx_mtls_certificate_subject_text(ngx_mtls_certificate_t *cert,
+    ngx_str_t *text)
+{
+    if (cert->subject_text.data == NULL
+        && ngx_mtls_name_print_4514(cert->pool, &cert->subject,
+                                    &cert->subject_text)
+           != NGX_OK)
+    {
+        ngx_str_null(&cert->subject_text);
+        return NGX_ERROR;
+    }
+
+    *text = cert->subject_text;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
 ngx_mtls_certificate_key_type(ngx_mtls_certificate_t *cert, ngx_str_t *type)
 {
     ngx_int_t        rc;

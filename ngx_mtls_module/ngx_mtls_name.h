@@ -85,6 +85,14 @@ ngx_int_t ngx_mtls_name_print(ngx_pool_t *pool, ngx_mtls_name_t *name,
     ngx_str_t *text);
 
 /*
+ * The same in the one form that all who print by RFC 4514 share: names only for
+ * the attributes of its own table, and dotted OIDs with "#" and the whole value
+ * in lower-case hexadecimal for all others.
+ */
+ngx_int_t ngx_mtls_name_print_4514(ngx_pool_t *pool, ngx_mtls_name_t *name,
+    ngx_str_t *text);
+
+/*
  * The object identifier (static content octets) of an attribute's short name
  * in any case ("cn", "o", "ou", "c", "l", "st", "street", "dc", "uid",
  * "emailaddress", "serialnumber", "givenname", "surname", "title",

@@ -39,9 +39,12 @@ static ngx_int_t ngx_mtls_name_text_string(ngx_mtls_name_text_t *t,
 static ngx_int_t ngx_mtls_name_text_hex(ngx_mtls_name_text_t *t,
     ngx_mtls_ava_t *ava);
 static ngx_int_t ngx_mtls_name_hex(u_char *p);
-static ngx_str_t *ngx_mtls_name_type(ngx_str_t *oid);
-static size_t ngx_mtls_name_print_len(ngx_mtls_ava_t *ava);
-static u_char *ngx_mtls_name_print_ava(u_char *dst, ngx_mtls_ava_t *ava);
+static ngx_int_t ngx_mtls_name_print_types(ngx_pool_t *pool,
+    ngx_mtls_name_t *name, ngx_uint_t ntypes, ngx_str_t *text);
+static ngx_str_t *ngx_mtls_name_type(ngx_str_t *oid, ngx_uint_t ntypes);
+static size_t ngx_mtls_name_print_len(ngx_mtls_ava_t *ava, ngx_uint_t ntypes);
+static u_char *ngx_mtls_name_print_ava(u_char *dst, ngx_mtls_ava_t *ava,
+    ngx_uint_t ntypes);
 static u_char *ngx_mtls_name_print_string(u_char *dst, ngx_str_t *text);
 
 
@@ -109,6 +112,13 @@ static ngx_mtls_name_type_t  ngx_mtls_name_types[] = {
 
     { ngx_null_string, ngx_null_string }
 };
+
+
+/* how many of these, from the first, are of the table of RFC 4514 3 */
+#define NGX_MTLS_NAME_TYPES_4514  18
+
+#define NGX_MTLS_NAME_TYPES       (sizeof(ngx_mtls_name_types)               \
+                                   / sizeof(ngx_mtls_name_type_t) - 1)
 
 
 ngx_int_t
@@ -429,6 +439,25 @@ ngx_mtls_name_hex(u_char *p)
 ngx_int_t
 ngx_mtls_name_print(ngx_pool_t *pool, ngx_mtls_name_t *name, ngx_str_t *text)
 {
+    return ngx_mtls_name_print_types(pool, name, NGX_MTLS_NAME_TYPES, text);
+}
+
+
+ngx_int_t
+ngx_mtls_name_print_4514(ngx_pool_t *pool, ngx_mtls_name_t *name,
+    ngx_str_t *text)
+{
+    return ngx_mtls_name_print_types(pool, name, NGX_MTLS_NAME_TYPES_4514,
+                                     text);
+}
+
+
+/* prints by name only what is among the first "ntypes" */
+
+static ngx_int_t
+ngx_mtls_name_print_types(ngx_pool_t *pool, ngx_mtls_name_t *name,
+    ngx_uint_t ntypes, ngx_str_t *text)
+{
     u_char          *p;
     size_t           len;
     ngx_uint_t       i, n, next;
@@ -438,7 +467,7 @@ ngx_mtls_name_print(ngx_pool_t *pool, ngx_mtls_name_t *name, ngx_str_t *text)
     len = 1;
 
     for (i = 0; i < name->n; i++) {
-        len += ngx_mtls_name_print_len(&avas[i]);
+        len += ngx_mtls_name_print_len(&avas[i], ntypes);
     }
 
     p = ngx_pnalloc(pool, len);
@@ -463,7 +492,7 @@ ngx_mtls_name_print(ngx_pool_t *pool, ngx_mtls_name_t *name, ngx_str_t *text)
                 *p++ = '+';
             }
 
-            p = ngx_mtls_name_print_ava(p, &avas[n]);
+            p = ngx_mtls_name_print_ava(p, &avas[n], ntypes);
         }
     }
 
@@ -476,12 +505,12 @@ ngx_mtls_name_print(ngx_pool_t *pool, ngx_mtls_name_t *name, ngx_str_t *text)
 /* octets that ngx_mtls_name_print_ava() writes at most, and a separator */
 
 static size_t
-ngx_mtls_name_print_len(ngx_mtls_ava_t *ava)
+ngx_mtls_name_print_len(ngx_mtls_ava_t *ava, ngx_uint_t ntypes)
 {
     size_t      len;
     ngx_str_t  *type;
 
-    type = ngx_mtls_name_type(&ava->oid);
+    type = ngx_mtls_name_type(&ava->oid, ntypes);
 
     len = sizeof("=,") - 1 + (type ? type->len : ava->oid.len * 4);
 
@@ -494,13 +523,13 @@ ngx_mtls_name_print_len(ngx_mtls_ava_t *ava)
 
 
 static u_char *
-ngx_mtls_name_print_ava(u_char *dst, ngx_mtls_ava_t *ava)
+ngx_mtls_name_print_ava(u_char *dst, ngx_mtls_ava_t *ava, ngx_uint_t ntypes)
 {
     size_t      len;
     u_char     *start, oid[NGX_MTLS_OID_TEXT_LEN];
     ngx_str_t  *type;
 
-    type = ngx_mtls_name_type(&ava->oid);
+    type = ngx_mtls_name_type(&ava->oid, ntypes);
 
     if (type) {
         dst = ngx_cpymem(dst, type->data, type->len);
@@ -567,11 +596,14 @@ ngx_mtls_name_print_string(u_char *dst, ngx_str_t *text)
 
 
 static ngx_str_t *
-ngx_mtls_name_type(ngx_str_t *oid)
+ngx_mtls_name_type(ngx_str_t *oid, ngx_uint_t ntypes)
 {
+    ngx_uint_t             i;
     ngx_mtls_name_type_t  *type;
 
-    for (type = ngx_mtls_name_types; type->name.len; type++) {
+    for (i = 0; i < ntypes; i++) {
+        type = &ngx_mtls_name_types[i];
+
         if (type->oid.len == oid->len
             && ngx_memcmp(type->oid.data, oid->data, oid->len) == 0)
         {

@@ -20,13 +20,14 @@ $pki->cert(name => 'server', cn => 'localhost', issuer => $ca,
 
 my @columns = qw(status roles nca nca_name country qc_type qc_compliant
                  qc_limit qc_retention qc_pds organization_id scheme
-                 org_country state authority value);
+                 org_country state authority value dn);
 
 my @variables = qw(psd2_status psd2_roles psd2_nca psd2_nca_name psd2_country
                    qc_type qc_compliant qc_limit qc_retention qc_pds
                    organization_id organization_id_scheme
                    organization_id_country organization_id_state
-                   organization_id_authority organization_id_value);
+                   organization_id_authority organization_id_value
+                   subject_dn);
 
 my $facts = join '', map { 'add_header X-' . tr/_/-/r
                            . " \"<\$mtls_$_>\" always;\n" }

@@ -174,7 +174,7 @@ test_variable(void **state)
     };
 
     static const char  *bad[] = {
-        "", "subject", "subject_", "subject_dn", "subject_cn_", "subject_cn_0",
+        "", "subject", "subject_", "issuer_dn", "subject_cn_", "subject_cn_0",
         "subject_cn_01", "subject_cn_x", "subject_cn_1_2", "subject__cn",
         "subject_any_cn", "subject_2", "subject_2_", "subject_2_5_4_97__",
         "subject_2_5_4_97__0", "subject_2_5_4_97___1", "subject_3_1",

@@ -26,7 +26,8 @@ static const char  *variables[] = {
     "spiffe_trust_domain", "spiffe_path",
     "psd2_status", "psd2_roles", "psd2_roles_1", "psd2_nca", "psd2_nca_name",
     "psd2_country", "psd2_number", "organization_id",
-    "organization_id_authority", "qc_type", "qc_compliant", "qc_pds"
+    "organization_id_authority", "qc_type", "qc_compliant", "qc_pds",
+    "subject_dn"
 };
 
 

@@ -59,7 +59,7 @@ check_read(char **cell)
         { "qc_pds", 13 }, { "organization_id", 14 },
         { "organization_id_scheme", 15 }, { "organization_id_country", 16 },
         { "organization_id_state", 17 }, { "organization_id_authority", 18 },
-        { "organization_id_value", 19 },
+        { "organization_id_value", 19 }, { "subject_dn", 20 },
     };
 
     ngx_uint_t               i;
