@@ -41,7 +41,7 @@ CHECK_PACKAGES = $(BUILD_PACKAGES) clang
 DEMO_PACKAGES = $(BUILD_PACKAGES) curl libio-socket-ssl-perl \
     libnet-ssleay-perl openssl perl
 TEST_PACKAGES = $(CHECK_PACKAGES) $(DEMO_PACKAGES) $(UNIT_PACKAGES) \
-    nghttp2-client
+    nghttp2-client python3 xmlsec1
 BENCH_PACKAGES = $(DEMO_PACKAGES) libcmocka-dev valgrind
 
 MODULE = ngx_http_mtls_module.so

@@ -84,13 +84,14 @@ sub docs_pki {
     my $pki = Mtls::PKI->standard;
     my $dir = $pki->dir;
 
-    mkdir "$dir/$_" for qw(crl crl/partner issuing mesh);
+    mkdir "$dir/$_" for qw(crl crl/partner issuing mesh eidas);
 
     my %file = (
         'partner-ca.pem' => 'root.crt inter.crt',
         'device-ca.pem' => 'other_root.crt',
         'partner-crl.pem' => 'root.crl inter.crl',
         'issuing/issuing.pem' => 'inter.crt',
+        'eidas/DE.pem' => 'root.crt inter.crt',
         'mesh/bundle.pem' => 'other_root.crt',
         'mesh/root-cert.pem' => 'other_root.crt',
         'mesh/partner-bundle.pem' => 'root.crt',

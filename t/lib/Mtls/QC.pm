@@ -21,6 +21,7 @@ Mtls::QC - PSD2 and eIDAS certificates for tests
                     roles => [qw(PSP_AI PSP_PI)],   # or [OID, NAME]
                     nca => 'DE-BAFIN', nca_name => 'BaFin', type => 'web',
                     name => 'tpp',                  # and what cert() takes
+                    more => [...],                  # further statements
                     statements => [...]);           # in place of the usual
 
     ext => [ qc_ext(@statements) ]      # the extension alone
@@ -126,12 +127,13 @@ sub qwac {
     my ($pki, $issuer, %arg) = @_;
 
     my %own = map { $_ => delete $arg{$_} }
-              qw(org roles nca nca_name type statements);
+              qw(org roles nca nca_name type statements more);
 
     my @statements = $own{statements} ? @{$own{statements}} : (
         seq(oid("$QC.1")),
         seq(oid("$QC.6"), seq(oid("$QC.6." . $TYPE{$own{type} // 'web'}))),
         $own{roles} ? psd2_statement(%own) : (),
+        @{$own{more} || []},
     );
 
     my $ext = delete $arg{ext} || [];
