@@ -76,6 +76,8 @@ typedef enum {
 #define NGX_MTLS_ATTR_QC   NGX_MTLS_ATTR_QC_COMPLIANT
 
 /* of qualified certificates: ngx_mtls_attribute_qc() */
+#define ngx_mtls_attribute_is_qc_list(id)                                    \
+    ((id) >= NGX_MTLS_ATTR_QC && (id) <= NGX_MTLS_ATTR_PSD2_ROLE)
 #define ngx_mtls_attribute_is_qc(id)                                         \
     ((id) >= NGX_MTLS_ATTR_QC && (id) <= NGX_MTLS_ATTR_ORGANIZATION_VALUE)
 

@@ -13,11 +13,10 @@
 
 
 static ngx_int_t ngx_mtls_attribute_statements(ngx_mtls_certificate_t *cert);
-static ngx_int_t ngx_mtls_attribute_organization(ngx_mtls_certificate_t *cert,
-    ngx_mtls_values_t *values);
-static ngx_int_t ngx_mtls_attribute_part(ngx_mtls_certificate_t *cert,
+static ngx_int_t ngx_mtls_attribute_organization(ngx_mtls_certificate_t *cert);
+static void ngx_mtls_attribute_part(ngx_mtls_certificate_t *cert,
     ngx_mtls_attribute_e id, ngx_mtls_values_t *values);
-static ngx_int_t ngx_mtls_attribute_number(ngx_mtls_certificate_t *cert,
+static void ngx_mtls_attribute_number(ngx_mtls_certificate_t *cert,
     ngx_mtls_values_t *values);
 
 
@@ -31,12 +30,15 @@ ngx_int_t
 ngx_mtls_attribute_qc(ngx_mtls_certificate_t *cert, ngx_mtls_attribute_e id,
     ngx_mtls_values_t *values)
 {
-    if (id == NGX_MTLS_ATTR_ORGANIZATION) {
-        return ngx_mtls_attribute_organization(cert, values);
+    if (id >= NGX_MTLS_ATTR_PSD2_NUMBER && cert->organization == NULL
+        && ngx_mtls_attribute_organization(cert) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
-    if (id > NGX_MTLS_ATTR_ORGANIZATION) {
-        return ngx_mtls_attribute_part(cert, id, values);
+    if (id >= NGX_MTLS_ATTR_ORGANIZATION) {
+        ngx_mtls_attribute_part(cert, id, values);
+        return NGX_OK;
     }
 
     if (cert->qc == NULL && ngx_mtls_attribute_statements(cert) != NGX_OK) {
@@ -44,7 +46,8 @@ ngx_mtls_attribute_qc(ngx_mtls_certificate_t *cert, ngx_mtls_attribute_e id,
     }
 
     if (id == NGX_MTLS_ATTR_PSD2_NUMBER) {
-        return ngx_mtls_attribute_number(cert, values);
+        ngx_mtls_attribute_number(cert, values);
+        return NGX_OK;
     }
 
     *values = cert->qc->values[id - NGX_MTLS_ATTR_QC];
@@ -100,46 +103,50 @@ ngx_mtls_attribute_statements(ngx_mtls_certificate_t *cert)
 }
 
 
+/* a certificate's own subject, looked through and split once */
+
 static ngx_int_t
-ngx_mtls_attribute_organization(ngx_mtls_certificate_t *cert,
-    ngx_mtls_values_t *values)
+ngx_mtls_attribute_organization(ngx_mtls_certificate_t *cert)
 {
-    static ngx_mtls_attribute_t  attr = {
+    ngx_mtls_organization_t      *org;
+    static ngx_mtls_attribute_t   attr = {
         NGX_MTLS_ATTR_SUBJECT, ngx_string("\x55\x04\x61"), 0, 1, 0
     };
 
-    return ngx_mtls_attribute_values(cert, &attr, values);
+    org = ngx_pcalloc(cert->pool, sizeof(ngx_mtls_organization_t));
+    if (org == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_mtls_attribute_values(cert, &attr, &org->whole) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (org->whole.n && org->whole.elts->data) {
+        (void) ngx_mtls_organization_split(org->whole.elts, org);
+    }
+
+    cert->organization = org;
+
+    return NGX_OK;
 }
 
 
-static ngx_int_t
+static void
 ngx_mtls_attribute_part(ngx_mtls_certificate_t *cert, ngx_mtls_attribute_e id,
     ngx_mtls_values_t *values)
 {
     ngx_str_t                *text;
     ngx_mtls_organization_t  *org;
 
-    if (ngx_mtls_attribute_organization(cert, values) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (values->n == 0 || values->elts->data == NULL) {
-        return NGX_OK;
-    }
-
-    if (cert->organization == NULL) {
-
-        org = ngx_palloc(cert->pool, sizeof(ngx_mtls_organization_t));
-        if (org == NULL) {
-            return NGX_ERROR;
-        }
-
-        (void) ngx_mtls_organization_split(values->elts, org);
-
-        cert->organization = org;
-    }
-
     org = cert->organization;
+    *values = org->whole;
+
+    if (id == NGX_MTLS_ATTR_ORGANIZATION || values->n == 0
+        || values->elts->data == NULL)
+    {
+        return;
+    }
 
     switch (id) {
 
@@ -166,14 +173,12 @@ ngx_mtls_attribute_part(ngx_mtls_certificate_t *cert, ngx_mtls_attribute_e id,
 
     values->elts = text;
     values->n = (text->len != 0);
-
-    return NGX_OK;
 }
 
 
 /* the authorisation number, which TS 119 495 puts into the subject */
 
-static ngx_int_t
+static void
 ngx_mtls_attribute_number(ngx_mtls_certificate_t *cert,
     ngx_mtls_values_t *values)
 {
@@ -183,17 +188,13 @@ ngx_mtls_attribute_number(ngx_mtls_certificate_t *cert,
         && cert->qc->psd2.status < NGX_MTLS_PSD2_OK)
     {
         ngx_mtls_values_undefined(values);
-        return NGX_OK;
+        return;
     }
 
-    if (ngx_mtls_attribute_part(cert, NGX_MTLS_ATTR_ORGANIZATION_VALUE, values)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
+    ngx_mtls_attribute_part(cert, NGX_MTLS_ATTR_ORGANIZATION_VALUE, values);
 
     if (values->n == 0 || values->elts->data == NULL) {
-        return NGX_OK;
+        return;
     }
 
     scheme = &cert->organization->scheme;
@@ -201,6 +202,4 @@ ngx_mtls_attribute_number(ngx_mtls_certificate_t *cert,
     if (scheme->len != 3 || ngx_strncmp(scheme->data, "PSD", 3) != 0) {
         values->n = 0;
     }
-
-    return NGX_OK;
 }

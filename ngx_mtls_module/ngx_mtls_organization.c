@@ -20,6 +20,7 @@
 #define ngx_mtls_digit(c)           ((c) >= '0' && (c) <= '9')
 
 
+static void ngx_mtls_organization_clear(ngx_mtls_organization_t *org);
 static ngx_int_t ngx_mtls_organization_etsi(ngx_str_t *text,
     ngx_mtls_organization_t *org);
 static ngx_int_t ngx_mtls_organization_authority(u_char **p, u_char *last,
@@ -33,21 +34,26 @@ static ngx_int_t ngx_mtls_organization_brazil(ngx_str_t *text,
 ngx_int_t
 ngx_mtls_organization_split(ngx_str_t *text, ngx_mtls_organization_t *org)
 {
-    ngx_memzero(org, sizeof(ngx_mtls_organization_t));
+    ngx_mtls_organization_clear(org);
 
     if (ngx_mtls_organization_etsi(text, org) == NGX_OK) {
         return NGX_OK;
     }
 
-    ngx_memzero(org, sizeof(ngx_mtls_organization_t));
+    ngx_mtls_organization_clear(org);
 
-    if (ngx_mtls_organization_brazil(text, org) == NGX_OK) {
-        return NGX_OK;
-    }
+    return ngx_mtls_organization_brazil(text, org);
+}
 
-    ngx_memzero(org, sizeof(ngx_mtls_organization_t));
 
-    return NGX_DECLINED;
+static void
+ngx_mtls_organization_clear(ngx_mtls_organization_t *org)
+{
+    ngx_str_null(&org->scheme);
+    ngx_str_null(&org->country);
+    ngx_str_null(&org->state);
+    ngx_str_null(&org->authority);
+    ngx_str_null(&org->value);
 }
 
 

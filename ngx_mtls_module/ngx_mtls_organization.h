@@ -17,6 +17,7 @@
 
 /* parts of the text that was split; one that its scheme has not is empty */
 struct ngx_mtls_organization_s {
+    ngx_mtls_values_t             whole;     /* set by whoever splits it */
     ngx_str_t                     scheme;    /* "PSD", "NTR", "VAT", "LEI",
                                                 national "EI:", "OFBBR",
                                                 "OPIBR" */

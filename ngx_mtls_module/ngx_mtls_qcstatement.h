@@ -25,7 +25,8 @@ typedef enum {
                                         QcCClegislation */
     NGX_MTLS_QC_PDS,                 /* URLs */
     NGX_MTLS_QC_PSD2_ROLE,           /* each once, in the order of the known */
-    NGX_MTLS_QC_TYPE,                /* "esign", "eseal", "web", or an OID */
+    NGX_MTLS_QC_LISTS,
+    NGX_MTLS_QC_TYPE = NGX_MTLS_QC_LISTS,  /* "esign", "eseal", "web", or an OID */
     NGX_MTLS_QC_SSCD,                /* "1" */
     NGX_MTLS_QC_LIMIT,               /* "EUR:5e3" */
     NGX_MTLS_QC_RETENTION,           /* years */
@@ -45,6 +46,9 @@ typedef enum {
 struct ngx_mtls_qc_s {
     ngx_mtls_values_t             values[NGX_MTLS_QC_VALUES];
     ngx_str_t                     texts[NGX_MTLS_QC_VALUES];
+
+    /* of those that may be several, by ngx_mtls_attribute_text() */
+    ngx_str_t                     lists[NGX_MTLS_QC_LISTS];
     ngx_mtls_psd2_t               psd2;
 };
 
