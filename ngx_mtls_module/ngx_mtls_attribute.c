@@ -454,27 +454,12 @@ ngx_mtls_attribute_values(ngx_mtls_certificate_t *cert,
         return ngx_mtls_attribute_extension(cert, attr, values);
 
     case NGX_MTLS_ATTR_DNS:
-        *values = cert->san[NGX_MTLS_SAN_DNS];
-        break;
-
     case NGX_MTLS_ATTR_URI:
-        *values = cert->san[NGX_MTLS_SAN_URI];
-        break;
-
     case NGX_MTLS_ATTR_EMAIL:
-        *values = cert->san[NGX_MTLS_SAN_EMAIL];
-        break;
-
     case NGX_MTLS_ATTR_IP:
-        *values = cert->san[NGX_MTLS_SAN_IP];
-        break;
-
     case NGX_MTLS_ATTR_UPN:
-        *values = cert->san[NGX_MTLS_SAN_UPN];
-        break;
-
     case NGX_MTLS_ATTR_RID:
-        *values = cert->san[NGX_MTLS_SAN_RID];
+        *values = cert->san[attr->id - NGX_MTLS_ATTR_DNS];
         break;
 
     case NGX_MTLS_ATTR_DIRNAME:

@@ -22,7 +22,7 @@ typedef enum {
     NGX_MTLS_ATTR_ISSUER_DN,
     NGX_MTLS_ATTR_SUBJECT_TEXT,      /* RFC 4514; variables only */
     NGX_MTLS_ATTR_SERIAL,            /* upper-case hex, "-" if negative */
-    NGX_MTLS_ATTR_DNS,
+    NGX_MTLS_ATTR_DNS,               /* this and the next as NGX_MTLS_SAN_* */
     NGX_MTLS_ATTR_URI,
     NGX_MTLS_ATTR_EMAIL,
     NGX_MTLS_ATTR_IP,
@@ -76,10 +76,12 @@ typedef enum {
 #define NGX_MTLS_ATTR_QC   NGX_MTLS_ATTR_QC_COMPLIANT
 
 /* of qualified certificates: ngx_mtls_attribute_qc() */
-#define ngx_mtls_attribute_is_qc_list(id)                                    \
-    ((id) >= NGX_MTLS_ATTR_QC && (id) <= NGX_MTLS_ATTR_PSD2_ROLE)
 #define ngx_mtls_attribute_is_qc(id)                                         \
     ((id) >= NGX_MTLS_ATTR_QC && (id) <= NGX_MTLS_ATTR_ORGANIZATION_VALUE)
+
+/* those of them that may have several values */
+#define ngx_mtls_attribute_is_qc_list(id)                                    \
+    ((id) >= NGX_MTLS_ATTR_QC && (id) <= NGX_MTLS_ATTR_PSD2_ROLE)
 
 
 typedef struct {

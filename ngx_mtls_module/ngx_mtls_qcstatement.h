@@ -25,8 +25,11 @@ typedef enum {
                                         QcCClegislation */
     NGX_MTLS_QC_PDS,                 /* URLs */
     NGX_MTLS_QC_PSD2_ROLE,           /* each once, in the order of the known */
-    NGX_MTLS_QC_LISTS,
-    NGX_MTLS_QC_TYPE = NGX_MTLS_QC_LISTS,  /* "esign", "eseal", "web", or an OID */
+    NGX_MTLS_QC_LISTS,               /* those above may be several */
+
+    /* "esign", "eseal", "web", or an OID */
+    NGX_MTLS_QC_TYPE = NGX_MTLS_QC_LISTS,
+
     NGX_MTLS_QC_SSCD,                /* "1" */
     NGX_MTLS_QC_LIMIT,               /* "EUR:5e3" */
     NGX_MTLS_QC_RETENTION,           /* years */

@@ -230,7 +230,9 @@ my $evil = provider(service('evil'));
 ($code) = tsl2pem($good =~ s/<ds:X509Data\/>/$evil/r);
 is(taken(), 'good second', 'a provider inside of the signature');
 
-($code) = tsl2pem($good =~ s/(?=<\/ds:Signature>)/<ds:Object>$evil<\/ds:Object>/r);
+my $object = "<ds:Object>$evil</ds:Object>";
+
+($code) = tsl2pem($good =~ s/(?=<\/ds:Signature>)/$object/r);
 is(taken(), 'good second', 'or of an object there');
 
 refuses('the list inside of another', 'must have one signature',
