@@ -27,6 +27,7 @@ STRICT = -Wall -Wextra -Wunused-parameter -Werror
 # every module have a ngx_modules of their own.
 ASAN = -fsanitize=address -fno-omit-frame-pointer
 UBSAN = -fsanitize=undefined -fno-sanitize-recover=all
+FUZZ = -fsanitize=fuzzer-no-link $(ASAN) $(UBSAN)
 ASAN_ENV = ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0 \
     UBSAN_OPTIONS=print_stacktrace=1
 PRELOAD = $(shell gcc -print-file-name=libasan.so):$(shell \
@@ -101,7 +102,7 @@ demo: all
 .PHONY: test
 test:
 	$(call need,$(TEST_PACKAGES))
-	+@$(SUBMAKE) all unit-programs
+	+@$(SUBMAKE) all unit-programs fuzz-programs
 	+-@$(SUBMAKE) check-compilers
 	@$(call TEST_ENV,$(OBJS)) OBJS='$(OBJS)' $(PROVE) -j2 -It/lib -r t
 
@@ -115,6 +116,19 @@ unit-programs:
 	$(call need,$(UNIT_PACKAGES))
 	$(configure_headers)
 	$(call programs,unit,$(ASAN) $(UBSAN))
+
+## fuzz: what reads clients' octets, by libFuzzer; FUZZ_SECONDS=30
+.PHONY: fuzz
+fuzz: fuzz-programs
+	@OBJS='$(OBJS)' $(PROVE) -v t/fuzz.t
+
+# the sanitizers of clang stop at what they find, as those of gcc do
+.PHONY: fuzz-programs
+fuzz-programs:
+	$(call need,$(UNIT_PACKAGES) clang)
+	$(configure_headers)
+	+@$(SUBMAKE) -f t/fuzz/Makefile OBJS='$(OBJS)' KIND=fuzz CC=clang \
+	    WARN='$(STRICT)' SANITIZE='$(FUZZ)'
 
 ## valgrind: unit tests under valgrind
 .PHONY: valgrind
@@ -170,7 +184,7 @@ asan-nginx-test:
 	    $(PROVE) -j2 -It/lib $(NGINX_TESTS)
 
 # the tests that start nginx: all but those of programs and of this file
-NGINX_TESTS = $(filter-out t/build.t t/unit.t,$(shell find t -name '*.t'))
+NGINX_TESTS = $(filter-out t/build.t t/fuzz.t t/unit.t,$(shell find t -name '*.t'))
 
 ## matrix: make test on Debian's releases; SUITES="trixie testing"
 .PHONY: matrix

@@ -173,6 +173,10 @@ ngx_mtls_attribute_plain(ngx_mtls_attribute_t *attr, ngx_str_t *value,
         return 1;
     }
 
+    if (value->len == 0) {
+        return 1;
+    }
+
     p = value->data;
     last = p + value->len;
 
