@@ -184,7 +184,8 @@ asan-nginx-test:
 	    $(PROVE) -j2 -It/lib $(NGINX_TESTS)
 
 # the tests that start nginx: all but those of programs and of this file
-NGINX_TESTS = $(filter-out t/build.t t/fuzz.t t/unit.t,$(shell find t -name '*.t'))
+NGINX_TESTS = $(filter-out t/build.t t/fuzz.t t/unit.t,\
+    $(shell find t -name '*.t'))
 
 ## matrix: make test on Debian's releases; SUITES="trixie testing"
 .PHONY: matrix
