@@ -10,9 +10,10 @@
 #include <ngx_mtls_qcstatement.h>
 
 
+static ngx_int_t ngx_mtls_attribute_kept(ngx_mtls_certificate_t *cert,
+    ngx_mtls_attribute_t *attr, ngx_mtls_values_t *values, ngx_str_t *text);
 static ngx_int_t ngx_mtls_attribute_join(ngx_pool_t *pool,
-    ngx_mtls_certificate_t *cert, ngx_mtls_attribute_t *attr,
-    ngx_str_t *text);
+    ngx_mtls_values_t *values, ngx_uint_t multi, ngx_str_t *text);
 static ngx_int_t ngx_mtls_attribute_days(ngx_pool_t *pool,
     ngx_mtls_certificate_t *cert, ngx_str_t *text);
 static ngx_uint_t ngx_mtls_attribute_multi(ngx_mtls_attribute_t *attr);
@@ -27,46 +28,12 @@ ngx_int_t
 ngx_mtls_attribute_text(ngx_pool_t *pool, ngx_mtls_certificate_t *cert,
     ngx_mtls_attribute_t *attr, ngx_str_t *text)
 {
-    ngx_str_t          *kept;
+    ngx_uint_t          multi;
     ngx_mtls_values_t   values;
 
     if (attr->id == NGX_MTLS_ATTR_DAYS_LEFT) {
         return ngx_mtls_attribute_days(pool, cert, text);
     }
-
-    if (attr->index != 0 || !ngx_mtls_attribute_is_qc_list(attr->id)) {
-        return ngx_mtls_attribute_join(pool, cert, attr, text);
-    }
-
-    /* rules about roles ask on every request, so their text is kept */
-
-    if (ngx_mtls_attribute_values(cert, attr, &values) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    kept = &cert->qc->lists[attr->id - NGX_MTLS_ATTR_QC];
-
-    if (kept->data == NULL
-        && ngx_mtls_attribute_join(cert->pool, cert, attr, kept) != NGX_OK)
-    {
-        ngx_str_null(kept);
-        return NGX_ERROR;
-    }
-
-    *text = *kept;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_mtls_attribute_join(ngx_pool_t *pool, ngx_mtls_certificate_t *cert,
-    ngx_mtls_attribute_t *attr, ngx_str_t *text)
-{
-    u_char             *p;
-    size_t              len;
-    ngx_uint_t          i, multi;
-    ngx_mtls_values_t   values;
 
     if (ngx_mtls_attribute_values(cert, attr, &values) != NGX_OK) {
         return NGX_ERROR;
@@ -94,10 +61,48 @@ ngx_mtls_attribute_join(ngx_pool_t *pool, ngx_mtls_certificate_t *cert,
         return NGX_OK;
     }
 
-    len = values.n - 1;
+    if (multi && ngx_mtls_attribute_is_qc_list(attr->id)) {
+        return ngx_mtls_attribute_kept(cert, attr, &values, text);
+    }
 
-    for (i = 0; i < values.n; i++) {
-        len += ngx_mtls_attribute_escape(NULL, &values.elts[i], multi);
+    return ngx_mtls_attribute_join(pool, &values, multi, text);
+}
+
+
+/* rules about roles ask on every request, so their text is kept */
+
+static ngx_int_t
+ngx_mtls_attribute_kept(ngx_mtls_certificate_t *cert,
+    ngx_mtls_attribute_t *attr, ngx_mtls_values_t *values, ngx_str_t *text)
+{
+    ngx_str_t  *kept;
+
+    kept = &cert->qc->lists[attr->id - NGX_MTLS_ATTR_QC];
+
+    if (kept->data == NULL
+        && ngx_mtls_attribute_join(cert->pool, values, 1, kept) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    *text = *kept;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_mtls_attribute_join(ngx_pool_t *pool, ngx_mtls_values_t *values,
+    ngx_uint_t multi, ngx_str_t *text)
+{
+    u_char      *p;
+    size_t       len;
+    ngx_uint_t   i;
+
+    len = values->n - 1;
+
+    for (i = 0; i < values->n; i++) {
+        len += ngx_mtls_attribute_escape(NULL, &values->elts[i], multi);
     }
 
     p = ngx_pnalloc(pool, len);
@@ -108,13 +113,13 @@ ngx_mtls_attribute_join(ngx_pool_t *pool, ngx_mtls_certificate_t *cert,
     text->data = p;
     text->len = len;
 
-    for (i = 0; i < values.n; i++) {
+    for (i = 0; i < values->n; i++) {
 
         if (i) {
             *p++ = ',';
         }
 
-        p += ngx_mtls_attribute_escape(p, &values.elts[i], multi);
+        p += ngx_mtls_attribute_escape(p, &values->elts[i], multi);
     }
 
     return NGX_OK;
