@@ -223,10 +223,10 @@ for my $victim (qw(child manager)) {
 
 # The folder of the run is removed by somebody.
 
-# what a file had that has vanished is kept by then
+# What a file had that has vanished is kept by then; a copy that is read-only
+# is that of the list before.
 
-ok(wait_for(sub { grep { !/\.tmp$/ && -s > 1 << 20 }
-                       glob "$n->{dir}/state/kept/*" }, 20),
+ok(wait_for(sub { grep { latest($_) } glob "$n->{dir}/state/kept/*" }, 20),
    'folder removed: what a vanished file had is kept');
 $n->mark;
 command('rm', '-r', run_dir($n));
@@ -506,4 +506,15 @@ sub glob_tmp {
     my @left = glob run_dir($n) . '/*.tmp';
 
     return scalar @left;
+}
+
+
+# whether a large list is kept there, and no later one is to be
+
+sub latest {
+    my $path = shift;
+
+    my @stat = stat $path or return 0;
+
+    return $path !~ /\.tmp$/ && $stat[7] > 1 << 20 && $stat[2] & 0200;
 }

@@ -46,7 +46,7 @@ sub servers {
         skip 'memory of a sanitizer is not ours', 1 if $ENV{MTLS_PRELOAD};
 
         bench(SERVERS . ' servers hold one copy', $^X, "$bench/servers",
-              '--servers=' . SERVERS, '--entries=' . TABLE);
+              '--servers=' . SERVERS, '--entries=' . TABLE, '--each=1000');
     }
 }
 

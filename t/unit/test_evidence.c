@@ -565,7 +565,6 @@ test_read(void **state)
 
     server.off = 1;
     contexts(TICKET_13);
-    SSL_CTX_set_cert_store(server_ctx, X509_STORE_new());
     X509_STORE_add_cert(SSL_CTX_get_cert_store(server_ctx), root.x509);
 
     tls_leaf(&t, NULL);
